@@ -1,0 +1,75 @@
+"""One encoding for every hop: commands to the matcher and the order queue, outcomes back, batches to the events queue,
+records on the tape. JSON, so that a person can read a queue.
+"""
+
+import msgspec
+
+from venue.commands import AnyCommand
+from venue.events import AnyEvent
+from venue.ledger import Posting
+from venue.orders import Fill, Order
+from venue.products import Product
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one command, after its batch was committed.
+
+    orders: those the command placed or cancelled, as it left them (for a PlaceOrder exactly one, with its fills).
+    refused: the reason when a rule refused the command. replayed: the id was known; nothing was done again.
+    """
+
+    orders: list[Order] = []
+    fills: list[Fill] = []
+    refused: str | None = None
+    replayed: bool = False
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """One journal batch, as it goes to the events queue. `sequence` is gapless per shard; `at` in µs.
+
+    Where a batch is too large for one message, `events` is None and the reader takes it from the journal.
+    """
+
+    shard: int
+    sequence: int
+    at: int
+    events: list[AnyEvent] | None
+    postings: list[Posting] | None
+
+
+class WalletChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A wallet after a batch was settled, minor units; `sequence` is that of the batch in its shard."""
+
+    account: str
+    asset: str
+    free: int
+    held: int
+    shard: int
+    sequence: int
+    at: int
+
+
+class TapeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What one Kinesis record carries: a run of events of one product (or wallets, or events without a product).
+
+    It brings the product's rules along, so that the tape can be read by itself, years later.
+    """
+
+    shard: int
+    batch: int
+    part: int
+    at: int
+    product: Product | None = None
+    events: list[AnyEvent] = []
+    wallets: list[WalletChanged] = []
+
+
+COMMAND = msgspec.json.Decoder(AnyCommand)
+COMMANDS = msgspec.json.Decoder(list[AnyCommand])
+EVENTS = msgspec.json.Decoder(list[AnyEvent])
+OUTCOME = msgspec.json.Decoder(Outcome)
+BATCH = msgspec.json.Decoder(Batch)
+RECORD = msgspec.json.Decoder(TapeRecord)
+PRODUCT = msgspec.json.Decoder(Product)
+
+encode = msgspec.json.Encoder().encode

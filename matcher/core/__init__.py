@@ -1,0 +1,1 @@
+"""Pure matching: commands in, events out. No clock, no chance, no I/O."""

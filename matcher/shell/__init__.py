@@ -1,0 +1,1 @@
+"""Everything around the core that touches the world: HTTP, journal, lease, relay, snapshots, the order queue."""
