@@ -1,1 +1,1 @@
-"""Everything around the core that touches the world: HTTP, journal, lease, relay, snapshots, the order queue."""
+"""The matcher as a service: HTTP, batching, the journal, the lease, the relay, snapshots. All I/O is here."""

@@ -1,7 +1,8 @@
 """What can go wrong, as the API tells it.
 
 VenueError
-  Malformed          400  the request cannot be read
+  Malformed          400  the request cannot be read; `field` names the part at fault
+  TooLarge           413  the request is larger than the venue reads
   Unauthenticated    401  no valid token
   Forbidden          403  valid token, not your right
   NotFound           404  no such thing, or not yours
@@ -29,10 +30,21 @@ class VenueError(Exception):
 
 
 class Malformed(VenueError):
-    """The request cannot be read."""
+    """The request cannot be read; `field` names the part at fault, where one is."""
 
     status = 400
     default_code = "malformed"
+
+    def __init__(self, message: str, *, code: str | None = None, field: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.field = field
+
+
+class TooLarge(VenueError):
+    """The request is larger than the venue reads."""
+
+    status = 413
+    default_code = "too_large"
 
 
 class Unauthenticated(VenueError):

@@ -137,6 +137,23 @@ class CancelRefused(Event, frozen=True, kw_only=True, tag="cancel_refused"):
     reason: str
 
 
+class DepositRefused(Event, frozen=True, kw_only=True, tag="deposit_refused"):
+    """No money came in, and `transfer_id` is still free: the command's amount was not one. Private."""
+
+    transfer_id: str
+    account: str
+    account_sequence: int
+    asset: str
+    reason: str
+
+
+class ListingRefused(Event, frozen=True, kw_only=True, tag="listing_refused"):
+    """The market stays as it was."""
+
+    product_id: str
+    reason: str
+
+
 class LevelChanged(Event, frozen=True, kw_only=True, tag="level"):
     """All that rests at one price, in lots, after a command (0: the level is gone). One per level and command."""
 
@@ -156,5 +173,7 @@ AnyEvent = (
     | OrderDone
     | OrderRefused
     | CancelRefused
+    | DepositRefused
+    | ListingRefused
     | LevelChanged
 )

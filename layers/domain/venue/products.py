@@ -4,6 +4,8 @@ import msgspec
 
 from venue.money import format_units, parse_units
 
+SCALE_MAX = 18
+
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a wallet holds. `scale` is the number of decimals of its minor unit."""
@@ -33,7 +35,11 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     shard: int = 0
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless the quote asset's scale holds tick x lot exactly."""
+        """Raise ValueError unless the limits make sense and the quote asset's scale holds tick x lot exactly."""
+        if not (0 <= self.base.scale <= SCALE_MAX and 0 <= self.quote.scale <= SCALE_MAX):
+            raise ValueError(f"an asset's scale is from 0 to {SCALE_MAX}")
+        if not 1 <= self.size_min <= self.size_max or self.price_max < 1:
+            raise ValueError("limits of size and price must be positive, and in order")
         if self.tick_units <= 0 or self.lot_units <= 0:
             raise ValueError("tick and lot must be positive")
         if (self.tick_units * self.lot_units) % _power_of_ten(self.base.scale):

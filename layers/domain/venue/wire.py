@@ -8,7 +8,7 @@ from venue.commands import AnyCommand
 from venue.events import AnyEvent
 from venue.ledger import Posting
 from venue.orders import Fill, Order
-from venue.products import Product
+from venue.products import Asset, Product
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,8 @@ class WalletChanged(msgspec.Struct, frozen=True, kw_only=True):
 class TapeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What one Kinesis record carries: a run of events of one product (or wallets, or events without a product).
 
-    It brings the product's rules along, so that the tape can be read by itself, years later.
+    It brings the product's rules, or the assets of wallets and deposits, along: the tape can be read by itself, years
+    later. `part` numbers the records of one batch from 0.
     """
 
     shard: int
@@ -60,6 +61,7 @@ class TapeRecord(msgspec.Struct, frozen=True, kw_only=True):
     part: int
     at: int
     product: Product | None = None
+    assets: list[Asset] = []
     events: list[AnyEvent] = []
     wallets: list[WalletChanged] = []
 

@@ -1,0 +1,236 @@
+"""What clients read: the domain's nouns in Coinbase Exchange's dialect. Decimals are text, times RFC 3339 in UTC."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from venue.cashier import Credited
+from venue.desk import Placed
+from venue.identity import wallet_id_of
+from venue.instants import rfc3339
+from venue.money import format_units
+from venue.orders import DoneReason, Fill, Liquidity, Order, OrderType, Side, Status, TimeInForce
+from venue.ports import Balance
+from venue.products import Asset, Product
+from venue_aws.pages import Entry
+
+
+class Answer(BaseModel):
+    """A JSON object; a member without a value is null."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Error(Answer):
+    """Every answer that is not a success. `reject_reason` names the rule on 422, `field` the part at fault on 400."""
+
+    message: str
+    code: str
+    request_id: str
+    reject_reason: str | None = None
+    field: str | None = None
+
+
+class FillView(Answer):
+    """One side of a trade. `fee` in the quote currency; liquidity M: maker, T: taker."""
+
+    trade_id: int
+    product_id: str
+    order_id: str
+    side: Side
+    liquidity: Liquidity
+    price: str
+    size: str
+    fee: str
+    created_at: str
+    settled: bool = True
+
+    @classmethod
+    def of(cls, fill: Fill, product: Product) -> "FillView":
+        """Write one fill."""
+        return cls(
+            trade_id=fill.trade_id,
+            product_id=fill.product_id,
+            order_id=fill.order_id,
+            side=fill.side,
+            liquidity=fill.liquidity,
+            price=product.format_price(fill.price),
+            size=product.format_size(fill.size),
+            fee=format_units(fill.fee, product.quote.scale),
+            created_at=rfc3339(fill.at),
+        )
+
+
+class OrderView(Answer):
+    """An order as it is now. `executed_value` and `fill_fees` in the quote currency."""
+
+    id: str
+    client_oid: str | None
+    product_id: str
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    post_only: bool
+    price: str | None
+    size: str | None
+    funds: str | None
+    created_at: str
+    status: Status
+    done_at: str | None
+    done_reason: DoneReason | None
+    reject_reason: str | None
+    filled_size: str
+    executed_value: str
+    fill_fees: str
+    settled: bool
+
+    @classmethod
+    def of(cls, order: Order, product: Product) -> "OrderView":
+        """Write one order. A market order's worst price is the venue's own affair and is not shown."""
+        return cls(**_order(order, product))
+
+
+class PlacedOrder(OrderView):
+    """An order as the matcher left it, with its fills."""
+
+    fills: list[FillView]
+
+    @classmethod
+    def placed(cls, placed: Placed) -> "PlacedOrder":
+        """Write a placed order."""
+        fills = [FillView.of(fill, placed.product) for fill in placed.fills]
+        return cls(**_order(placed.order, placed.product), fills=fills)
+
+
+class AccountView(Answer):
+    """One currency's wallet: balance = available + hold."""
+
+    id: str
+    currency: str
+    balance: str
+    available: str
+    hold: str
+    profile_id: str
+    trading_enabled: bool = True
+
+    @classmethod
+    def of(cls, balance: Balance, asset: Asset, account: str) -> "AccountView":
+        """Write one wallet."""
+        return cls(
+            id=wallet_id_of(account, asset.id),
+            currency=asset.id,
+            balance=format_units(balance.free + balance.held, asset.scale),
+            available=format_units(balance.free, asset.scale),
+            hold=format_units(balance.held, asset.scale),
+            profile_id=account,
+        )
+
+
+class LedgerDetails(Answer):
+    """What an entry belongs to."""
+
+    order_id: str | None
+    trade_id: str | None
+    product_id: str | None
+
+
+class LedgerEntry(Answer):
+    """One change of an account's balance. type: transfer (in or out of the venue), match, fee."""
+
+    id: str
+    amount: str
+    balance: str
+    created_at: str
+    type: str
+    details: LedgerDetails
+
+
+class HoldView(Answer):
+    """What an open order still holds."""
+
+    id: str
+    created_at: str
+    amount: str
+    type: str = "order"
+    ref: str
+
+
+class DepositView(Answer):
+    """A deposit: `done` when it is in the ledger, `pending` while it is on its way there."""
+
+    id: str
+    account_id: str
+    currency: str
+    amount: str
+    status: str
+
+    @classmethod
+    def of(cls, credited: Credited) -> "DepositView":
+        """Write a deposit."""
+        return cls(
+            id=credited.transfer_id,
+            account_id=credited.account,
+            currency=credited.asset.id,
+            amount=format_units(credited.amount, credited.asset.scale),
+            status="pending" if credited.pending else "done",
+        )
+
+
+def ledger_entries(entries: Sequence[Entry], balance: int, asset: Asset) -> list[LedgerEntry]:
+    """Write a page of the ledger, newest first, of which the newest left `balance` minor units."""
+    written = []
+    for entry in entries:
+        details = LedgerDetails(
+            order_id=entry.order_id,
+            trade_id=None if entry.trade_id is None else str(entry.trade_id),
+            product_id=entry.product_id,
+        )
+        written.append(
+            LedgerEntry(
+                id=f"{entry.shard}-{entry.sequence}-{entry.ordinal}",
+                amount=format_units(entry.amount, asset.scale),
+                balance=format_units(balance, asset.scale),
+                created_at=rfc3339(entry.at),
+                type="transfer" if entry.kind == "deposit" else entry.kind,
+                details=details,
+            )
+        )
+        balance -= entry.amount
+    return written
+
+
+def hold_view(order: Order, asset: Asset) -> HoldView:
+    """Write what an open order holds."""
+    return HoldView(
+        id=order.order_id,
+        created_at=rfc3339(order.created_at),
+        amount=format_units(order.hold, asset.scale),
+        ref=order.order_id,
+    )
+
+
+def _order(order: Order, product: Product) -> dict[str, Any]:
+    limit = order.price if order.type == "limit" else None
+    quote = product.quote.scale
+    return {
+        "id": order.order_id,
+        "client_oid": order.client_oid,
+        "product_id": order.product_id,
+        "side": order.side,
+        "type": order.type,
+        "time_in_force": order.time_in_force,
+        "post_only": order.post_only,
+        "price": None if limit is None else product.format_price(limit),
+        "size": None if order.size is None else product.format_size(order.size),
+        "funds": None if order.funds is None else format_units(order.funds, quote),
+        "created_at": rfc3339(order.created_at),
+        "status": order.status,
+        "done_at": None if order.done_at is None else rfc3339(order.done_at),
+        "done_reason": order.done_reason,
+        "reject_reason": order.reject_reason,
+        "filled_size": product.format_size(order.filled),
+        "executed_value": format_units(order.executed_value, quote),
+        "fill_fees": format_units(order.fees, quote),
+        "settled": order.status == "done",
+    }

@@ -1,0 +1,226 @@
+"""Redis: book snapshots, tickers, product rules and who owns which shard. The matcher writes, the functions read.
+
+Names and encoding of every key are here and nowhere else. Nothing in Redis is the only copy of anything. Prices are
+ticks, sizes lots, times µs since 1970 UTC; a market that has never been written reads as None.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from venue import wire
+from venue.events import Traded
+from venue.products import Product
+
+LEVELS_MAX = 500
+ORDERS_MAX = 1000
+TRADES_MAX = 100
+
+
+class CacheDown(Exception):
+    """Redis did not answer in time, or not at all."""
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a shard's matcher answers. Of two, the one with the higher epoch is right."""
+
+    epoch: int
+    url: str
+
+
+class Top(msgspec.Struct, frozen=True, kw_only=True):
+    """The best prices of a book, None where that side is empty."""
+
+    bid: int | None
+    bid_size: int | None
+    ask: int | None
+    ask_size: int | None
+    sequence: int
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """Price levels, best first: (price, size, number of orders)."""
+
+    sequence: int
+    at: int
+    bids: list[tuple[int, int, int]]
+    asks: list[tuple[int, int, int]]
+
+
+class BookOrders(msgspec.Struct, frozen=True, kw_only=True):
+    """Single resting orders, best and oldest first: (price, size, order id)."""
+
+    sequence: int
+    at: int
+    bids: list[tuple[int, int, str]]
+    asks: list[tuple[int, int, str]]
+
+
+class Ticker(msgspec.Struct, frozen=True, kw_only=True):
+    """The last trade, and the best prices when this was written."""
+
+    trade_id: int
+    price: int
+    size: int
+    at: int
+    bid: int | None
+    ask: int | None
+
+
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept about one product, as of one committed batch. `trades`: newest first."""
+
+    product: Product
+    top: Top
+    book: Book
+    orders: BookOrders
+    ticker: Ticker | None
+    trades: list[Traded]
+
+
+class Glance(msgspec.Struct, frozen=True, kw_only=True):
+    """What placing an order needs, from one round trip. `owners` by shard."""
+
+    product: Product | None
+    top: Top | None
+    owners: dict[int, Owner]
+
+
+_OWNER = msgspec.json.Decoder(Owner)
+_TOP = msgspec.json.Decoder(Top)
+_BOOK = msgspec.json.Decoder(Book)
+_BOOK_ORDERS = msgspec.json.Decoder(BookOrders)
+_TICKER = msgspec.json.Decoder(Ticker)
+_TRADED = msgspec.json.Decoder(Traded)
+
+_PRODUCTS = "products"
+_OWNERS = "owners"
+
+
+class Cache:
+    """Typed access to Redis. Blocking; every method raises CacheDown when Redis is away."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls, *, host: str, port: int, password: str = "", tls: bool = False, timeout_ms: int = 100) -> "Cache":
+        """Make a client. It connects on first use, and again after a loss; `timeout_ms` bounds every wait."""
+        return cls(
+            redis.Redis(
+                host=host,
+                port=port,
+                password=password or None,
+                ssl=tls,
+                socket_timeout=timeout_ms / 1000,
+                socket_connect_timeout=timeout_ms / 1000,
+                socket_keepalive=True,
+                retry=Retry(NoBackoff(), 1),  # one more try: a kept connection may have been closed meanwhile
+            )
+        )
+
+    # What the functions read.
+
+    def glance(self, product_id: str) -> Glance:
+        """Give a product's rules, the top of its book and all owners in one round trip."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hget(_PRODUCTS, product_id)
+        pipe.get(f"top:{product_id}")
+        pipe.hgetall(_OWNERS)
+        product, top, owners = _answer(pipe)
+        return Glance(
+            product=wire.PRODUCT.decode(product) if product else None,
+            top=_TOP.decode(top) if top else None,
+            owners=_owners(owners),
+        )
+
+    def products(self) -> list[Product]:
+        """Give the rules of all products, by id. Empty when nothing has been written yet."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hvals(_PRODUCTS)
+        (values,) = _answer(pipe)
+        return sorted((wire.PRODUCT.decode(value) for value in values), key=lambda product: product.id)
+
+    def owners(self) -> dict[int, Owner]:
+        """Give the owner of every shard."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hgetall(_OWNERS)
+        (owners,) = _answer(pipe)
+        return _owners(owners)
+
+    def top(self, product_id: str) -> Top | None:
+        """Give the best prices of a book."""
+        value = self._get(f"top:{product_id}")
+        return _TOP.decode(value) if value else None
+
+    def book(self, product_id: str) -> Book | None:
+        """Give the price levels of a book, at most LEVELS_MAX a side."""
+        value = self._get(f"book:{product_id}")
+        return _BOOK.decode(value) if value else None
+
+    def book_orders(self, product_id: str) -> BookOrders | None:
+        """Give the single resting orders of a book, at most ORDERS_MAX a side."""
+        value = self._get(f"book3:{product_id}")
+        return _BOOK_ORDERS.decode(value) if value else None
+
+    def ticker(self, product_id: str) -> Ticker | None:
+        """Give the ticker; None when the product has never traded."""
+        value = self._get(f"ticker:{product_id}")
+        return _TICKER.decode(value) if value else None
+
+    def trades(self, product_id: str, *, limit: int = TRADES_MAX) -> list[Traded]:
+        """Give the last trades, newest first, at most TRADES_MAX."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.lrange(f"trades:{product_id}", 0, limit - 1)
+        (values,) = _answer(pipe)
+        return [_TRADED.decode(value) for value in values]
+
+    # What the matcher writes.
+
+    def publish_owner(self, shard: int, owner: Owner) -> None:
+        """Say who owns a shard."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hset(_OWNERS, str(shard), wire.encode(owner))
+        _answer(pipe)
+
+    def publish(self, markets: Iterable[Market]) -> None:
+        """Write whole markets; a reader sees all of one write or nothing of it."""
+        pipe = self._client.pipeline(transaction=True)
+        for market in markets:
+            name = market.product.id
+            pipe.hset(_PRODUCTS, name, wire.encode(market.product))
+            pipe.set(f"top:{name}", wire.encode(market.top))
+            pipe.set(f"book:{name}", wire.encode(market.book))
+            pipe.set(f"book3:{name}", wire.encode(market.orders))
+            pipe.delete(f"trades:{name}")
+            if market.trades:
+                pipe.rpush(f"trades:{name}", *[wire.encode(trade) for trade in market.trades])
+            if market.ticker is not None:
+                pipe.set(f"ticker:{name}", wire.encode(market.ticker))
+        _answer(pipe)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _get(self, key: str) -> bytes | None:
+        pipe = self._client.pipeline(transaction=False)
+        pipe.get(key)
+        (value,) = _answer(pipe)
+        return value if isinstance(value, bytes) else None
+
+
+def _answer(pipe: Any) -> list[Any]:
+    try:
+        results: list[Any] = pipe.execute()
+    except redis.RedisError as error:
+        raise CacheDown(str(error)) from error
+    return results
+
+
+def _owners(values: dict[bytes, bytes]) -> dict[int, Owner]:
+    return {int(shard): _OWNER.decode(value) for shard, value in values.items()}

@@ -1,0 +1,82 @@
+"""One kept-open connection to PostgreSQL, for functions that read the journal."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, LiteralString
+
+import msgspec
+import psycopg
+from psycopg.rows import BaseRowFactory
+
+from venue.errors import Unavailable
+
+CONNECT_TIMEOUT_S = 3
+STATEMENT_TIMEOUT_MS = 3_000
+
+
+class DatabaseLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """The database secret's content."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    dbname: str
+
+
+class Database:
+    """Reads, one at a time, each in its own read-only snapshot. Connects on first use and again after a loss.
+
+    `login` is asked for every new connection, so that a rotated password is found.
+    """
+
+    def __init__(self, login: Callable[[], DatabaseLogin]) -> None:
+        self._login = login
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def fetch[Row](
+        self, query: LiteralString, parameters: Mapping[str, object], *, row: BaseRowFactory[Row]
+    ) -> list[Row]:
+        """Give all rows. Raises Unavailable when the database is away or takes longer than STATEMENT_TIMEOUT_MS."""
+        try:
+            return self._fetch(query, parameters, row)
+        except psycopg.OperationalError as error:
+            if self._connection is not None and not self._connection.closed:
+                raise _unavailable() from error  # the connection is well: the statement took too long
+        # The kept connection was lost, perhaps long ago: once more on a new one.
+        try:
+            return self._fetch(query, parameters, row)
+        except psycopg.OperationalError as error:
+            raise _unavailable() from error
+
+    def close(self) -> None:
+        """Close the connection; the next read opens a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _fetch[Row](
+        self, query: LiteralString, parameters: Mapping[str, object], row: BaseRowFactory[Row]
+    ) -> list[Row]:
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        with self._connection.cursor(row_factory=row) as cursor:
+            return cursor.execute(query, parameters).fetchall()
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        login = self._login()
+        return psycopg.connect(
+            host=login.host,
+            port=login.port,
+            user=login.username,
+            password=login.password,
+            dbname=login.dbname,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            autocommit=True,
+            application_name="venue-functions",
+            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c default_transaction_read_only=on",
+            keepalives_idle=30,
+        )
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the journal does not answer now", retry_after_s=1)

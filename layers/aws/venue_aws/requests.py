@@ -1,0 +1,197 @@
+"""What clients may send, strictly: decimals are text (money is never a float), and unknown fields are refused."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
+
+from venue.errors import Malformed
+from venue.events import Traded
+from venue.orders import OrderType, Side, Status, TimeInForce
+from venue.tickets import Ticket
+from venue_aws.pages import PAGE_DEFAULT, PAGE_MAX, Page
+
+_DECIMAL = r"[0-9]{1,30}(\.[0-9]{1,30})?"
+_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+def _decimal(value: object) -> object:
+    if value is not None and not isinstance(value, str):
+        raise ValueError('a decimal is written as a string, such as "0.01"')
+    if value is not None and not re.fullmatch(_DECIMAL, value):
+        raise ValueError("not a plain positive decimal number")
+    return value
+
+
+def _lower_uuid(value: str) -> str:
+    if not re.fullmatch(_UUID, value):
+        raise ValueError("not a UUID")
+    return value.lower()
+
+
+def _product_id(value: str) -> str:
+    # ccxt names a product by its symbol, BTC/USD, where it only narrows a cancel down.
+    if not re.fullmatch(r"[A-Za-z0-9]{1,16}[-/][A-Za-z0-9]{1,16}", value):
+        raise ValueError("not a product id, such as BTC-USD")
+    return value.replace("/", "-")
+
+
+def _not_yet(value: object) -> None:
+    if value is not None:
+        raise ValueError("not supported yet")
+
+
+def _no_gtt(value: object) -> object:
+    if value == "GTT":
+        raise ValueError("GTT is not supported yet")
+    return value
+
+
+def _micros(value: str) -> int:
+    moment = datetime.fromisoformat(value)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    passed = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return max(0, (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds)
+
+
+Decimal = Annotated[
+    str, BeforeValidator(_decimal), WithJsonSchema({"type": "string", "pattern": f"^{_DECIMAL}$", "examples": ["0.01"]})
+]
+Id = Annotated[str, AfterValidator(_lower_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+ProductId = Annotated[
+    str, AfterValidator(_product_id), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9]+[-/][A-Za-z0-9]+$"})
+]
+Instant = Annotated[str, AfterValidator(_micros), WithJsonSchema({"type": "string", "format": "date-time"})]
+NotYet = SkipJsonSchema[Annotated[Any, BeforeValidator(_not_yet)]]
+
+
+class Request(BaseModel):
+    """A JSON object with these members and no others."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class NewOrder(Request):
+    """An order to place. A market order takes `size`, or to buy `funds`; a limit order takes `price` and `size`."""
+
+    product_id: ProductId
+    side: Side
+    type: OrderType = "limit"
+    price: Decimal | None = None
+    size: Decimal | None = None
+    funds: Decimal | None = None
+    time_in_force: Annotated[TimeInForce | None, BeforeValidator(_no_gtt)] = None
+    post_only: bool = False
+    client_oid: Id | None = None
+
+    # Known to the dialect, refused here by name.
+    stop: NotYet = None
+    stop_price: NotYet = None
+    stop_limit_price: NotYet = None
+    stp: NotYet = None
+    cancel_after: NotYet = None
+    display_size: NotYet = None
+    max_floor: NotYet = None
+    profile_id: NotYet = None
+
+    def ticket(self) -> Ticket:
+        """The order in the domain's words."""
+        return Ticket(
+            product_id=self.product_id,
+            side=self.side,
+            type=self.type,
+            price=self.price,
+            size=self.size,
+            funds=self.funds,
+            time_in_force=self.time_in_force,
+            post_only=self.post_only,
+            client_oid=self.client_oid,
+        )
+
+
+class CancelScope(Request):
+    """Where the order to cancel is: ccxt says it here."""
+
+    product_id: ProductId | None = None
+
+
+class NewDeposit(Request):
+    """Money that came in from outside. The same `key` credits once."""
+
+    key: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+    account_id: Id
+    currency: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")]
+    amount: Decimal
+
+
+class ListQuery(BaseModel):
+    """Which part of a list, newest first. `before` and `after` take the cursors of CB-BEFORE and CB-AFTER."""
+
+    limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
+    before: Annotated[str | None, Field(max_length=128)] = None
+    after: Annotated[str | None, Field(max_length=128)] = None
+    start_date: Instant | None = None
+    end_date: Instant | None = None
+
+    def page(self) -> Page:
+        """The page in the journal's words. Raises Malformed for two cursors."""
+        if self.before and self.after:
+            raise Malformed("before: not together with after", field="before")
+        # pydantic has turned the instants into µs; their annotation stays what a client writes.
+        start, end = (None if date is None else int(date) for date in (self.start_date, self.end_date))
+        return Page(limit=self.limit, before=self.before, after=self.after, start=start, end=end)
+
+
+class OrdersQuery(ListQuery):
+    """Which orders; those that are not over when no status is given."""
+
+    status: list[Literal["open", "pending", "active", "received", "done", "rejected", "all"]] = Field(
+        default=["open", "pending", "active"]
+    )
+    product_id: ProductId | None = None
+
+    def statuses(self) -> list[Status] | None:
+        """The journal's states; None for all."""
+        if "all" in self.status:
+            return None
+        known: tuple[Status, ...] = ("pending", "open", "done", "rejected")
+        return [status for status in known if status in self.status]
+
+
+class FillsQuery(ListQuery):
+    """Which fills."""
+
+    order_id: Id | None = None
+    product_id: ProductId | None = None
+
+
+class HoldsQuery(BaseModel):
+    """Which holds, newest order first."""
+
+    limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
+    after: Annotated[str | None, Field(max_length=128)] = None
+
+    def page(self) -> Page:
+        """The page in the journal's words."""
+        return Page(limit=self.limit, after=self.after)
+
+
+class TradesQuery(BaseModel):
+    """Which of the last trades. `before` and `after` take trade ids; detail=match adds what the feed's match says."""
+
+    limit: Annotated[int, Field(ge=1, le=PAGE_MAX)] = PAGE_DEFAULT
+    before: Annotated[int | None, Field(ge=0)] = None
+    after: Annotated[int | None, Field(ge=0)] = None
+    detail: Literal["match"] | None = None
+
+    def among(self, trades: list[Traded]) -> list[Traded]:
+        """Choose from trades, newest first: with `before` the oldest of the newer ones, else the newest."""
+        chosen = [
+            trade
+            for trade in trades
+            if (self.before is None or trade.trade_id > self.before)
+            and (self.after is None or trade.trade_id < self.after)
+        ]
+        return chosen[-self.limit :] if self.before is not None else chosen[: self.limit]

@@ -1,0 +1,176 @@
+"""Wallets, holds and claimed transfer ids in DynamoDB. Amounts are minor units.
+
+A hold's item is also its order's proof of identity: it keeps the order as first sent, and is not deleted when the
+order is done. A repeated client_oid therefore meets it, whatever else has been forgotten meanwhile.
+"""
+
+import random
+import time
+from typing import Any
+
+import msgspec
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.connection import Connection
+from pynamodb.exceptions import DoesNotExist, PutError, PynamoDBException, TransactWriteError
+from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
+
+from venue import wire
+from venue.commands import Deposit, PlaceOrder
+from venue.errors import Busy, RuleBroken, Unavailable
+from venue.ports import Balance
+
+# Orders and settlement of one account meet in one wallet; DynamoDB then lets one through and cancels the other.
+ATTEMPTS_MAX = 6
+_BACKOFF_S = 0.02
+
+_PLACE = msgspec.json.Decoder(PlaceOrder)
+_DEPOSIT = msgspec.json.Decoder(Deposit)
+
+
+class WalletItem(Model):
+    """One account's amounts of one asset. `seen_<shard>` (settlement's mark) is not read here."""
+
+    class Meta:
+        table_name = ""
+
+    account = UnicodeAttribute(hash_key=True)
+    asset = UnicodeAttribute(range_key=True)
+    free = NumberAttribute()
+    held = NumberAttribute()
+
+
+class HoldItem(Model):
+    """What an order holds, or (`command` is a deposit) which deposit owns a transfer id."""
+
+    class Meta:
+        table_name = ""
+
+    order_id = UnicodeAttribute(hash_key=True)
+    account = UnicodeAttribute()
+    asset = UnicodeAttribute()
+    amount = NumberAttribute()
+    created_at = NumberAttribute()  # µs
+    command = UnicodeAttribute()  # JSON, as handed over first
+
+
+def bound[M: Model](model: type[M], *, table: str, region: str, endpoint_url: str | None) -> type[M]:
+    """Give the model for one real table. Timeouts and attempts are bounded, so that a caller is told in time."""
+    meta = {
+        "table_name": table,
+        "region": region,
+        "host": endpoint_url,
+        "connect_timeout_seconds": 1,
+        "read_timeout_seconds": 2,
+        "max_retry_attempts": 2,
+    }
+    return type(model.__name__, (model,), {"Meta": type("Meta", (), meta)})
+
+
+class Wallets:
+    """The wallets of all accounts. Raises Unavailable when DynamoDB does not answer, Busy under contention."""
+
+    def __init__(self, *, wallets: type[WalletItem], holds: type[HoldItem], connection: Connection) -> None:
+        self._wallets = wallets
+        self._holds = holds
+        self._connection = connection
+
+    def hold(self, order: PlaceOrder, *, asset: str, at: int) -> PlaceOrder | None:
+        """Take the hold, all or nothing; see venue.ports.Wallets."""
+        for attempt in range(ATTEMPTS_MAX):
+            if attempt:
+                # Chance only spreads competitors out in time; no result depends on it.
+                time.sleep(_BACKOFF_S * attempt * (0.5 + random.random()))  # noqa: S311
+            try:
+                self._take(order, asset, at)
+            except TransactWriteError as error:
+                known = self._judge(error, order)
+                if known is not None:
+                    return known
+            else:
+                return None
+        raise Busy("too many orders of this account at once", retry_after_s=1)
+
+    def held_order(self, order_id: str) -> PlaceOrder | None:
+        """Give the order that holds under this id, as first sent."""
+        try:
+            item = self._holds.get(order_id, consistent_read=True)
+        except DoesNotExist:
+            return None
+        except PynamoDBException as error:
+            raise _unavailable() from error
+        return _PLACE.decode(item.command)
+
+    def balances(self, account: str) -> list[Balance]:
+        """Give all wallets of an account, by asset; those never touched are not among them."""
+        try:
+            items = list(self._wallets.query(account, consistent_read=True))
+        except PynamoDBException as error:
+            raise _unavailable() from error
+        return [Balance(asset=item.asset, free=int(item.free), held=int(item.held)) for item in items]
+
+    def _take(self, order: PlaceOrder, asset: str, at: int) -> None:
+        hold = self._holds(
+            order.order_id,
+            account=order.account,
+            asset=asset,
+            amount=order.hold,
+            created_at=at,
+            command=wire.encode(order).decode(),
+        )
+        with TransactWrite(connection=self._connection) as transaction:
+            transaction.save(hold, condition=HoldItem.order_id.does_not_exist(), return_values="ALL_OLD")
+            transaction.update(
+                self._wallets(order.account, asset),
+                actions=[WalletItem.free.add(-order.hold), WalletItem.held.add(order.hold)],
+                condition=WalletItem.free >= order.hold,
+            )
+
+    def _judge(self, error: TransactWriteError, order: PlaceOrder) -> PlaceOrder | None:
+        """Say why the transaction did not happen: the known order, None to try again, or raise the answer."""
+        codes = [reason.code if reason else None for reason in error.cancellation_reasons]
+        if len(codes) != 2:
+            raise _unavailable() from error
+        reason = error.cancellation_reasons[0]
+        if codes[0] == "ConditionalCheckFailed":
+            item: dict[str, Any] | None = reason.raw_item if reason else None
+            return _PLACE.decode(item["command"]["S"]) if item else self.held_order(order.order_id)
+        if "TransactionConflict" in codes:
+            return None
+        if codes[1] == "ConditionalCheckFailed":
+            raise RuleBroken("Insufficient funds", code="insufficient_funds") from error
+        raise _unavailable() from error
+
+
+class TransferClaims:
+    """Which deposit owns a transfer id: the first that asks. Kept among the holds, under its own prefix."""
+
+    def __init__(self, *, holds: type[HoldItem]) -> None:
+        self._holds = holds
+
+    def claim(self, deposit: Deposit, *, at: int) -> Deposit:
+        """Give the owner of the transfer id; see venue.ports.Transfers."""
+        item = self._holds(
+            f"transfer:{deposit.transfer_id}",
+            account=deposit.account,
+            asset=deposit.asset,
+            amount=deposit.amount,
+            created_at=at,
+            command=wire.encode(deposit).decode(),
+        )
+        try:
+            item.save(condition=HoldItem.order_id.does_not_exist())
+        except PutError as error:
+            if error.cause_response_code != "ConditionalCheckFailedException":
+                raise _unavailable() from error
+        else:
+            return deposit
+        try:
+            first = self._holds.get(item.order_id, consistent_read=True)
+        except PynamoDBException as error:
+            raise _unavailable() from error
+        return _DEPOSIT.decode(first.command)
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the wallets do not answer now", retry_after_s=1)

@@ -1,0 +1,275 @@
+"""Where the parts meet: the environment is read here, once, and every adapter is built here, once, when first needed.
+
+A function pays at its cold start for what it uses and no more: adapters, and the client libraries under them, are
+imported by their builders.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pynamodb.models import Model
+
+    from venue.cashier import Cashier
+    from venue.desk import OrderDesk
+    from venue.handover import HandOver
+    from venue_aws.archive import Archive
+    from venue_aws.broadcasting import Broadcast
+    from venue_aws.cache import Cache
+    from venue_aws.clearing import Clearing
+    from venue_aws.database import Database
+    from venue_aws.markets import Markets
+    from venue_aws.records import Records
+    from venue_aws.sessions import Sessions
+    from venue_aws.stream import Sockets
+    from venue_aws.subscriptions import Desk
+    from venue_aws.tokens import Verifier
+    from venue_aws.wallets import TransferClaims, Wallets
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The environment of a function. What a function does not use may be missing; see `need`."""
+
+    stage: str = "local"
+    aws_region: str | None = None
+    aws_default_region: str | None = None
+    aws_endpoint_url: str | None = None
+    wallets_table: str | None = None
+    holds_table: str | None = None
+    sessions_table: str | None = None
+    order_queue_url: str | None = None
+    tape_stream: str | None = None
+    tape_bucket: str | None = None
+    database_secret_arn: str | None = None
+    redis_secret_arn: str | None = None
+    matcher_url: str | None = None
+    user_pool_id: str | None = None
+    user_pool_client_id: str | None = None
+    cognito_issuer: str | None = None
+    cognito_jwks_url: str | None = None
+    stream_endpoint: str | None = None
+    market_data_function: str | None = None
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read the variables named like the fields; an empty one is a missing one."""
+        lowered = {name.lower(): value for name, value in environment.items() if value}
+        return msgspec.convert({name: lowered[name] for name in cls.__struct_fields__ if name in lowered}, cls)
+
+    def need(self, field: str) -> str:
+        """Give a setting. Raises RuntimeError, naming the variable, when it is missing."""
+        value = getattr(self, field)
+        if not value:
+            raise RuntimeError(f"the environment variable {field.upper()} is not set")
+        return str(value)
+
+
+@cache
+def settings() -> Settings:
+    """This process's environment."""
+    return Settings.read(os.environ)
+
+
+def clock() -> int:
+    """Give µs since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def secret(arn: str) -> dict[str, Any]:
+    """Read a secret's JSON object, as it is now."""
+    found: dict[str, Any] = msgspec.json.decode(_secrets().get_secret_value(SecretId=arn)["SecretString"])
+    return found
+
+
+@cache
+def redis() -> "Cache":
+    """Redis."""
+    from venue_aws.cache import Cache
+
+    found = secret(settings().need("redis_secret_arn"))
+    return Cache.connect(
+        host=found["host"], port=int(found["port"]), password=found.get("password", ""), tls=bool(found.get("tls"))
+    )
+
+
+@cache
+def database() -> "Database":
+    """The journal's database, read only."""
+    from venue_aws.database import Database, DatabaseLogin
+
+    arn = settings().need("database_secret_arn")
+    # Secrets Manager's own rotation keeps further fields in the secret, and may write the port as text.
+    return Database(lambda: msgspec.convert(secret(arn), DatabaseLogin, strict=False))
+
+
+@cache
+def records() -> "Records":
+    """What the journal tells an account."""
+    from venue_aws.records import Records
+
+    return Records(database())
+
+
+@cache
+def markets() -> "Markets":
+    """Product rules, tops of books, owners."""
+    from venue_aws.markets import Markets
+
+    return Markets(cache=redis(), records=records)
+
+
+@cache
+def wallets() -> "Wallets":
+    """Wallets and holds."""
+    from pynamodb.connection import Connection
+
+    from venue_aws.wallets import HoldItem, WalletItem, Wallets
+
+    connection = Connection(
+        region=region(),
+        host=settings().aws_endpoint_url,
+        connect_timeout_seconds=1,
+        read_timeout_seconds=2,
+        max_retry_attempts=2,
+    )
+    return Wallets(
+        wallets=table(WalletItem, "wallets_table"), holds=table(HoldItem, "holds_table"), connection=connection
+    )
+
+
+@cache
+def transfer_claims() -> "TransferClaims":
+    """Which deposit owns which transfer id."""
+    from venue_aws.wallets import HoldItem, TransferClaims
+
+    return TransferClaims(holds=table(HoldItem, "holds_table"))
+
+
+@cache
+def handover() -> "HandOver":
+    """Both roads to the matcher."""
+    from venue.handover import HandOver
+    from venue_aws.matcher import MatcherClient, QueueRoad
+    from venue_aws.queues import OrderQueue, connect
+
+    queue_url = settings().need("order_queue_url")
+    queue = QueueRoad(lambda: OrderQueue(connect(), queue_url))
+    return HandOver(markets=markets(), matcher=MatcherClient(), queue=queue, fallback_url=settings().matcher_url)
+
+
+@cache
+def order_desk() -> "OrderDesk":
+    """The order desk."""
+    from venue.desk import OrderDesk
+
+    return OrderDesk(
+        markets=markets(),
+        wallets=wallets(),
+        handover=handover(),
+        orders=records,
+        clock=clock,
+        new_id=lambda: str(uuid4()),
+    )
+
+
+@cache
+def cashier() -> "Cashier":
+    """The cashier."""
+    from venue.cashier import Cashier
+
+    return Cashier(markets=markets(), transfers=transfer_claims(), handover=handover(), clock=clock)
+
+
+@cache
+def verifier() -> "Verifier":
+    """Who a WebSocket's token belongs to."""
+    from venue_aws.tokens import Keys, Verifier, key_reader
+
+    issuer = settings().need("cognito_issuer")
+    keys = Keys(key_reader(settings().cognito_jwks_url or f"{issuer}/.well-known/jwks.json"))
+    return Verifier(keys=keys, issuer=issuer, client_id=settings().need("user_pool_client_id"))
+
+
+@cache
+def sessions() -> "Sessions":
+    """WebSocket sessions and subscriptions."""
+    from venue_aws.sessions import SessionItem, Sessions
+
+    return Sessions(table(SessionItem, "sessions_table"))
+
+
+@cache
+def sockets() -> "Sockets":
+    """The way to open WebSockets."""
+    from venue_aws.stream import Sockets
+
+    return Sockets.connect(settings().need("stream_endpoint"))
+
+
+@cache
+def subscription_desk() -> "Desk":
+    """What clients say on their sockets."""
+    from venue_aws.public_data import PublicData
+    from venue_aws.subscriptions import Desk
+
+    market = PublicData.connect(settings().need("market_data_function"))
+    return Desk(sessions=sessions(), market=market, post=sockets().post)
+
+
+@cache
+def broadcast() -> "Broadcast":
+    """Publications to all who listen."""
+    from venue_aws.broadcasting import Broadcast
+    from venue_aws.sessions import Listeners
+
+    return Broadcast(sockets=sockets(), sessions=sessions(), listeners=Listeners(sessions()))
+
+
+@cache
+def clearing() -> "Clearing":
+    """Journal batches to wallets and tape."""
+    from venue_aws.clearing import Clearing
+    from venue_aws.journal import Journal
+    from venue_aws.rules import Rules
+    from venue_aws.settlement import Settlement
+    from venue_aws.tape import Tape
+
+    return Clearing(
+        settlement=Settlement.connect(settings().need("wallets_table")),
+        journal=Journal(database()),
+        tape=Tape.connect(settings().need("tape_stream")),
+        rules=Rules(markets().products),
+    )
+
+
+@cache
+def archive() -> "Archive":
+    """The archived tape."""
+    from venue_aws.archive import Archive
+
+    return Archive.connect(settings().need("tape_bucket"))
+
+
+def region() -> str:
+    """The AWS region; the endpoint of a local venue takes any."""
+    return settings().aws_region or settings().aws_default_region or "us-east-1"
+
+
+def table[M: Model](model: type[M], setting: str) -> type[M]:
+    """A pynamodb model on the table that a setting names."""
+    from venue_aws.wallets import bound
+
+    return bound(model, table=settings().need(setting), region=region(), endpoint_url=settings().aws_endpoint_url)
+
+
+@cache
+def _secrets() -> Any:
+    import boto3
+
+    return boto3.client("secretsmanager", region_name=region())

@@ -1,0 +1,205 @@
+"""The order desk: takes the hold, hands the command over, tells what became of it. Pure orchestration over ports."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from venue.commands import CancelAll, CancelOrder, PlaceOrder
+from venue.errors import Conflict, NotFound, RuleBroken, Unavailable
+from venue.handover import HandOver
+from venue.identity import order_id_of
+from venue.ledger import hold_asset
+from venue.orders import Fill, Order
+from venue.ports import Market, Markets, Orders, Wallets
+from venue.products import Product
+from venue.tickets import Ticket, command_of, same_request, secured
+from venue.wire import Outcome
+
+# An order that the matcher reads later than this after it was placed is refused, and its hold freed.
+DEADLINE_US = 30_000_000
+
+_REFUSALS = {
+    "post_only": "a post-only order would have traded at once",
+    "fok": "the order could not be filled whole at once",
+    "deadline": "the order reached the matcher too late",
+    "trading_disabled": "trading is disabled for this product",
+}
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as the matcher left it, with its fills; its status is `pending` while it waits in the order queue."""
+
+    product: Product
+    order: Order
+    fills: list[Fill] = []
+
+    @property
+    def pending(self) -> bool:
+        """Whether the outcome is still to come."""
+        return self.order.status == "pending"
+
+
+class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
+    """The orders that a cancel took out of the book; none yet when it is `pending` in the order queue."""
+
+    order_ids: list[str] = []
+    pending: bool = False
+
+
+class OrderDesk:
+    """Place and cancel. `clock` gives µs since 1970 UTC; `new_id` gives an id for an order whose owner gave none.
+
+    `orders` is a function, because the journal is seldom needed and a connection to it costs.
+    """
+
+    def __init__(
+        self,
+        *,
+        markets: Markets,
+        wallets: Wallets,
+        handover: HandOver,
+        orders: Callable[[], Orders],
+        clock: Callable[[], int],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._markets = markets
+        self._wallets = wallets
+        self._handover = handover
+        self._orders = orders
+        self._clock = clock
+        self._new_id = new_id
+
+    def place(self, ticket: Ticket, *, account: str, wait: bool = True) -> Placed:
+        """Place an order, once for a (account, client_oid): a repeat is answered with what the first one became.
+
+        wait: False leaves it in the order queue at once. Raises Malformed, NotFound for an unknown product,
+        RuleBroken (nothing is held then, or settlement frees it), Conflict for a client_oid with other content,
+        Unavailable when it may be sent again under the same client_oid.
+        """
+        market = self._markets.market(ticket.product_id)
+        now = self._clock()
+        order_id = order_id_of(account, ticket.client_oid) if ticket.client_oid else self._new_id()
+        asked = command_of(
+            ticket, market.product, order_id=order_id, account=account, at=now, deadline=now + DEADLINE_US
+        )
+        command = self._held(asked, market, now)
+        outcome = self._handover.deliver(command, shard=market.product.shard, owner=market.owner, wait=wait)
+        if outcome is None:
+            return Placed(product=market.product, order=order_waiting(command))
+        placed = self._placed(command, market.product, outcome)
+        if outcome.replayed and not same_request(placed.order, asked):
+            raise _conflict()
+        if placed.order.status == "rejected":
+            raise _refusal(placed.order.reject_reason or outcome.refused or "refused")
+        return placed
+
+    def cancel(self, order_id: str, *, account: str, product_id: str | None = None, wait: bool = True) -> Cancelled:
+        """Cancel one order. Raises NotFound for an unknown order or another's, RuleBroken `order_done` when over."""
+        command = CancelOrder(order_id=order_id, account=account)
+        owners = self._owners(product_id)
+        for shard, owner in owners.items():
+            outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
+            if outcome is None:
+                return Cancelled(pending=True)
+            if outcome.refused is None:
+                return Cancelled(order_ids=[order.order_id for order in outcome.orders])
+            if outcome.refused != "not_found":
+                raise _order_done(outcome.refused)
+        if self._orders().order(order_id, account=account) is not None:
+            raise _order_done("order_done")
+        if waiting_order(self._wallets, order_id, account=account) is None:
+            raise NotFound("order not found")
+        # The order is still in the queue; the cancel follows it there, behind it in the same group.
+        self._handover.deliver(command, shard=next(iter(owners)), wait=False)
+        return Cancelled(pending=True)
+
+    def cancel_all(self, *, account: str, product_id: str | None = None, wait: bool = True) -> Cancelled:
+        """Cancel every resting order of an account, of one product or of all."""
+        command = CancelAll(account=account, product_id=product_id)
+        cancelled: list[str] = []
+        pending = False
+        for shard, owner in self._owners(product_id).items():
+            outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
+            if outcome is None:
+                pending = True
+            else:
+                cancelled += [order.order_id for order in outcome.orders]
+        return Cancelled(order_ids=cancelled, pending=pending)
+
+    def _held(self, asked: PlaceOrder, market: Market, now: int) -> PlaceOrder:
+        """Give the command to hand over, its hold taken: the one of the first attempt, where there was one."""
+        try:
+            command = secured(asked, market)
+        except (RuleBroken, Unavailable):
+            # The book may have changed since a first attempt, which then still counts.
+            first = self._wallets.held_order(asked.order_id) if asked.client_oid else None
+            if first is None:
+                raise
+        else:
+            first = self._wallets.hold(command, asset=hold_asset(market.product, command.side), at=now)
+            if first is None:
+                return command
+        if not same_request(first, asked):
+            raise _conflict()
+        return msgspec.structs.replace(first, deadline=asked.deadline)
+
+    def _owners(self, product_id: str | None) -> dict[int, str | None]:
+        """The shards to ask, with their owners' addresses as far as known. Raises NotFound for an unknown product."""
+        if product_id is not None:
+            market = self._markets.market(product_id)
+            return {market.product.shard: market.owner}
+        try:
+            return dict(self._markets.owners()) or {0: None}
+        except Unavailable:
+            return {0: None}
+
+    def _placed(self, command: PlaceOrder, product: Product, outcome: Outcome) -> Placed:
+        if outcome.orders:
+            return Placed(product=product, order=outcome.orders[0], fills=outcome.fills)
+        if not outcome.replayed:
+            raise _refusal(outcome.refused or "refused")
+        # Done so long ago that the matcher knows no more than its id.
+        journal = self._orders()
+        order = journal.order(command.order_id, account=command.account)
+        if order is None:
+            raise Unavailable("the journal does not know this order yet", retry_after_s=1)
+        fills = journal.fills_of(command.order_id, account=command.account)
+        return Placed(product=product, order=order, fills=fills)
+
+
+def waiting_order(wallets: Wallets, order_id: str, *, account: str) -> Order | None:
+    """The account's order that holds its money but is not in the journal yet: it is still on its way."""
+    command = wallets.held_order(order_id)
+    return order_waiting(command) if command is not None and command.account == account else None
+
+
+def order_waiting(command: PlaceOrder) -> Order:
+    """The order that a command becomes, before the matcher has seen it."""
+    return Order(
+        order_id=command.order_id,
+        account=command.account,
+        product_id=command.product_id,
+        side=command.side,
+        type=command.type,
+        time_in_force=command.time_in_force,
+        post_only=command.post_only,
+        client_oid=command.client_oid,
+        price=command.price,
+        size=command.size,
+        funds=command.funds,
+        status="pending",
+        created_at=command.at,
+        hold=command.hold,
+    )
+
+
+def _refusal(reason: str) -> RuleBroken:
+    return RuleBroken(_REFUSALS.get(reason, reason.replace("_", " ")), code=reason)
+
+
+def _order_done(reason: str) -> RuleBroken:
+    return RuleBroken("Order already done", code=reason)
+
+
+def _conflict() -> Conflict:
+    return Conflict("client_oid: was used before for an order with other content")

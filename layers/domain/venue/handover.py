@@ -1,0 +1,52 @@
+"""Hand a command to the shard's owner; when nobody answers, leave it in the order queue, where it cannot get lost."""
+
+from collections.abc import Iterator
+
+from venue.commands import AnyCommand
+from venue.errors import Unavailable
+from venue.ports import Markets, Matcher, NotServed, OrderQueue
+from venue.wire import Outcome
+
+
+class HandOver:
+    """One command, one id, two roads. Whichever is taken, or both, the matcher does it once."""
+
+    def __init__(
+        self, *, markets: Markets, matcher: Matcher, queue: OrderQueue, fallback_url: str | None = None
+    ) -> None:
+        self._markets = markets
+        self._matcher = matcher
+        self._queue = queue
+        self._fallback_url = fallback_url
+
+    def deliver(
+        self, command: AnyCommand, *, shard: int, owner: str | None = None, wait: bool = True
+    ) -> Outcome | None:
+        """Give the outcome, or None when the command is queued and its outcome will come later.
+
+        owner: the address if the caller has just read it. wait: False takes the queue at once.
+        Raises Unavailable when neither road took it; then the same command may be handed over again.
+        """
+        if wait:
+            for url in self._addresses(shard, owner):
+                try:
+                    return self._matcher.submit(command, url=url)
+                except NotServed:
+                    continue
+        self._queue.put(command)
+        return None
+
+    def _addresses(self, shard: int, owner: str | None) -> Iterator[str]:
+        first = owner or self._fallback_url
+        if first is not None:
+            yield first
+        # The owner may have changed since it was read: look once more, and not at the same door again.
+        fresh = self._owner(shard)
+        if fresh is not None and fresh != first:
+            yield fresh
+
+    def _owner(self, shard: int) -> str | None:
+        try:
+            return self._markets.owners().get(shard)
+        except Unavailable:
+            return None

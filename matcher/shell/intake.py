@@ -1,0 +1,129 @@
+"""HTTP: POST /commands, and what a load balancer and an operator ask. The sequencer does the work.
+
+The route is a bare ASGI application inside Starlette: with one order a request, every layer in between shows.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from matcher.shell.errors import MatcherError
+from matcher.shell.request import BODY_BYTES_MAX, Unreadable, read_many, read_one
+from matcher.shell.sequencer import Sequencer
+
+_encode = msgspec.json.Encoder().encode
+
+_JSON: Final = (b"content-type", b"application/json")
+
+
+class Service(Protocol):
+    """Who serves: the sequencer of the epoch that this process owns."""
+
+    def sequencer(self) -> Sequencer:
+        """Give it, or raise Refused when this process does not own the shard."""
+        ...
+
+    async def state(self) -> dict[str, Any]:
+        """Where it stands, for operators."""
+        ...
+
+
+class Intake:
+    """POST /commands: one command or an array of them; answered after the journal has them."""
+
+    def __init__(self, sequencer: Callable[[], Sequencer]) -> None:
+        self._sequencer = sequencer
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body") or len(body) > BODY_BYTES_MAX:
+            whole = await _rest(body, receive)
+            if whole is None:
+                await _answer(send, 413, _problem("too_large", f"a body has at most {BODY_BYTES_MAX} bytes"))
+                return
+            body = whole
+        try:
+            sequencer = self._sequencer()
+            if body[:1] == b"{":
+                answer = await sequencer.submit(read_one(body))
+            else:
+                answer = await _all(sequencer, body)
+        except Unreadable as error:
+            await _answer(send, 400, _problem("malformed", str(error)))
+        except MatcherError as error:
+            await _answer(send, 503, _problem(error.code, str(error)), (b"retry-after", b"1"))
+        else:
+            await _answer(send, 200, answer)
+
+
+async def _all(sequencer: Sequencer, body: bytes) -> bytes:
+    """Submit an array; the outcomes in the same order. Fails as a whole when one of them does."""
+    futures: list[asyncio.Future[bytes]] = []
+    try:
+        for command in read_many(body):
+            futures.append(sequencer.submit(command))  # noqa: PERF401  # the first ones are under way when one is refused
+    finally:
+        outcomes = await asyncio.gather(*futures, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return b"[" + b",".join(outcome for outcome in outcomes if isinstance(outcome, bytes)) + b"]"
+
+
+async def _rest(body: bytes, receive: Receive) -> bytes | None:
+    """Read the body to its end; None when it is too large."""
+    chunks, size = [body], len(body)
+    while size <= BODY_BYTES_MAX:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if not message.get("more_body"):
+            break
+    return b"".join(chunks) if size <= BODY_BYTES_MAX else None
+
+
+def _problem(code: str, message: str) -> bytes:
+    return _encode({"code": code, "message": message})
+
+
+async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def application(service: Service) -> Starlette:
+    """Build the ASGI application."""
+
+    async def live(_: Request) -> Response:
+        return Response(b'{"live":true}', media_type="application/json")
+
+    async def ready(_: Request) -> Response:
+        try:
+            service.sequencer()
+        except MatcherError as error:
+            return Response(_problem(error.code, str(error)), 503, {"retry-after": "1"}, "application/json")
+        return Response(b'{"ready":true}', media_type="application/json")
+
+    async def state(_: Request) -> Response:
+        return Response(_encode(await service.state()), media_type="application/json")
+
+    return Starlette(
+        routes=[
+            Route("/commands", Intake(service.sequencer), methods=["POST"]),
+            Route("/live", live),
+            Route("/ready", ready),
+            Route("/state", state),
+        ]
+    )

@@ -1,0 +1,183 @@
+"""The journal: what is not in here did not happen. One batch is one statement, and so one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+import asyncpg
+import msgspec
+
+from matcher.shell.errors import NotOwner
+from venue.events import AnyEvent, Traded
+from venue.ledger import Posting
+from venue.orders import Order
+from venue.products import Product
+
+if TYPE_CHECKING:
+    from asyncpg.prepared_stmt import PreparedStatement
+
+    from matcher.shell.wiring import Database
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One batch as it goes into the journal: what was asked, what happened, and where that left things.
+
+    orders: every order that the batch touched, as it stands after it. commands, events: JSON arrays.
+    """
+
+    sequence: int
+    at: int
+    commands: bytes
+    events: bytes
+    orders: list[Order]
+    trades: list[Traded]
+    postings: list[Posting]
+    products: list[Product]
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """One batch as it was found in the journal."""
+
+    sequence: int
+    at: int
+    commands: bytes
+    events: bytes
+
+
+class Journal(Protocol):
+    """Makes batches durable, each whole or not at all."""
+
+    async def append(self, entry: Entry) -> None:
+        """Commit one batch. Raises NotOwner when the epoch is stale: then, surely, nothing was written.
+
+        Any other exception leaves the outcome unknown.
+        """
+
+
+# Locking the lease row for the length of this statement is the fence: whoever raises the epoch waits for this commit,
+# or is waited for and makes this statement write nothing.
+_APPEND: Final = """
+WITH fence AS (
+    SELECT 1 FROM leases WHERE shard = $1 AND epoch = $2 FOR SHARE
+), batch AS (
+    INSERT INTO batches (shard, sequence, epoch, at, commands, events)
+    SELECT $1, $3, $2, $4, $5, $6 FROM fence
+    RETURNING 1
+), placed AS (
+    INSERT INTO orders (id, account, product_id, side, type, time_in_force, post_only, client_oid, price, size, funds,
+                        status, created_at, filled, executed_value, fees, hold, done_at, done_reason, reject_reason)
+    SELECT o.* FROM fence, json_to_recordset($7) AS o (
+        order_id uuid, account text, product_id text, side text, type text, time_in_force text, post_only boolean,
+        client_oid text, price bigint, size bigint, funds bigint, status text, created_at bigint, filled bigint,
+        executed_value bigint, fees bigint, hold bigint, done_at bigint, done_reason text, reject_reason text)
+    ON CONFLICT (id) DO UPDATE SET
+        status = excluded.status, filled = excluded.filled, executed_value = excluded.executed_value,
+        size = excluded.size, price = excluded.price, fees = excluded.fees, hold = excluded.hold,
+        done_at = excluded.done_at, done_reason = excluded.done_reason
+), traded AS (
+    INSERT INTO trades (product_id, trade_id, sequence, at, side, price, size, maker_order_id, maker_account, maker_fee,
+                        taker_order_id, taker_account, taker_fee)
+    SELECT t.* FROM fence, json_to_recordset($8) AS t (
+        product_id text, trade_id bigint, sequence bigint, at bigint, side text, price bigint, size bigint,
+        maker_order_id uuid, maker_account text, maker_fee bigint,
+        taker_order_id uuid, taker_account text, taker_fee bigint)
+), posted AS (
+    INSERT INTO postings (shard, sequence, at,
+                          account, asset, kind, free, held, order_id, trade_id, product_id, ordinal)
+    SELECT $1, $3, $4, p.account, p.asset, p.kind, p.free, p.held, p.order_id, p.trade_id, p.product_id, p.ordinal - 1
+    FROM fence, ROWS FROM (json_to_recordset($9) AS (
+        account text, asset text, kind text, free bigint, held bigint, order_id uuid, trade_id bigint, product_id text)
+    ) WITH ORDINALITY AS p (account, asset, kind, free, held, order_id, trade_id, product_id, ordinal)
+), listed AS (
+    INSERT INTO products (id, rules)
+    SELECT r ->> 'id', r::jsonb FROM fence, json_array_elements($10) AS r
+    ON CONFLICT (id) DO UPDATE SET rules = excluded.rules
+)
+SELECT count(*) FROM batch
+"""
+
+_LAST_TRADES: Final = """
+SELECT t.* FROM products, LATERAL (
+    SELECT * FROM trades WHERE product_id = products.id ORDER BY trade_id DESC LIMIT $1
+) AS t ORDER BY t.product_id, t.trade_id
+"""
+
+_encode = msgspec.json.Encoder().encode
+
+
+@asynccontextmanager
+async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """Open one direct connection, and close it. Raises OSError, TimeoutError or asyncpg.PostgresError."""
+    opened = await asyncpg.connect(
+        host=database.host,
+        port=database.port,
+        user=database.user,
+        password=database.password,
+        database=database.name,
+        timeout=5,
+        # Compiling a plan takes longer than any of these statements.
+        server_settings={"application_name": "matcher", "jit": "off"},
+    )
+    try:
+        yield opened
+    finally:
+        try:
+            await opened.close(timeout=1)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            opened.terminate()
+
+
+class PostgresJournal:
+    """The journal of one shard under one epoch, over one connection that it has for itself."""
+
+    def __init__(self, append: PreparedStatement[asyncpg.Record], *, shard: int, epoch: int, timeout_s: float) -> None:
+        self._append = append
+        self._shard = shard
+        self._epoch = epoch
+        self._timeout_s = timeout_s
+
+    @classmethod
+    async def open(
+        cls, connection: asyncpg.Connection, *, shard: int, epoch: int, timeout_s: float = 10
+    ) -> PostgresJournal:
+        """Prepare the statement."""
+        return cls(await connection.prepare(_APPEND), shard=shard, epoch=epoch, timeout_s=timeout_s)
+
+    async def append(self, entry: Entry) -> None:
+        """Commit one batch, as Journal promises."""
+        written = await self._append.fetchval(
+            self._shard,
+            self._epoch,
+            entry.sequence,
+            entry.at,
+            entry.commands,
+            entry.events,
+            _json(entry.orders),
+            _json(entry.trades),
+            _json(entry.postings),
+            _json(entry.products),
+            timeout=self._timeout_s,
+        )
+        if written != 1:
+            raise NotOwner(f"epoch {self._epoch} of shard {self._shard} is over")
+
+
+async def recorded(connection: asyncpg.Connection, *, shard: int, after: int = 0) -> AsyncIterator[Recorded]:
+    """Give the shard's batches in order, those after the sequence `after`, a few at a time."""
+    async with connection.transaction(readonly=True):
+        query = (
+            "SELECT sequence, at, commands, events FROM batches WHERE shard = $1 AND sequence > $2 ORDER BY sequence"
+        )
+        async for row in connection.cursor(query, shard, after, prefetch=50):
+            yield Recorded(sequence=row["sequence"], at=row["at"], commands=row["commands"], events=row["events"])
+
+
+async def last_trades(connection: asyncpg.Connection, *, limit: int) -> list[Traded]:
+    """Give the last `limit` trades of every product, oldest first."""
+    return [msgspec.convert(dict(row), Traded) for row in await connection.fetch(_LAST_TRADES, limit)]
+
+
+def _json(rows: list[Order] | list[Traded] | list[Posting] | list[Product] | list[AnyEvent]) -> str:
+    return _encode(rows).decode()

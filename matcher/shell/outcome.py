@@ -1,0 +1,45 @@
+"""What one command is answered with: the order as it left it, its fills, or why it was refused."""
+
+from collections.abc import Sequence
+
+from matcher.core.engine import Engine
+from venue.commands import AnyCommand, CancelOrder, Deposit, PlaceOrder
+from venue.events import AnyEvent, CancelRefused, DepositRefused, ListingRefused, OrderDone, OrderRefused
+from venue.orders import Order
+from venue.wire import Outcome
+
+
+def outcome_of(engine: Engine, command: AnyCommand, events: Sequence[AnyEvent]) -> Outcome:
+    """Tell what became of `command`, right after the engine applied it with `events` as the result."""
+    match command:
+        case PlaceOrder(order_id=order_id):
+            order = engine.order(order_id)
+            first = events[0] if events else None
+            return Outcome(
+                orders=[order] if order is not None else [],
+                fills=engine.fills(order_id),
+                refused=first.reason if type(first) is OrderRefused else None,
+                replayed=not events,
+            )
+        case CancelOrder(order_id=order_id, account=account):
+            order = engine.order(order_id)
+            return Outcome(
+                orders=[order] if order is not None and order.account == account else [],
+                refused=_refusal(events),
+            )
+        case Deposit():
+            return Outcome(refused=_refusal(events), replayed=not events)
+        case _:
+            return Outcome(orders=_done(engine, events), refused=_refusal(events))
+
+
+def _refusal(events: Sequence[AnyEvent]) -> str | None:
+    for event in events:
+        if isinstance(event, CancelRefused | DepositRefused | ListingRefused | OrderRefused):
+            return event.reason
+    return None
+
+
+def _done(engine: Engine, events: Sequence[AnyEvent]) -> list[Order]:
+    orders = (engine.order(event.order_id) for event in events if isinstance(event, OrderDone))
+    return [order for order in orders if order is not None]

@@ -1,0 +1,252 @@
+"""The sequencer: commands in, one after the other; batches into the journal; answers only after their commit.
+
+A command is applied to the books when it arrives and joins the open batch. As long as a commit is under way the batch
+grows; when the commit is through, the batch is sealed and goes next. So memory may be one batch ahead of the journal,
+and nothing leaves this process before the journal has it. Memory is never rolled back: after a failed commit, or one
+of unknown outcome, this sequencer and its engine are dropped.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from matcher.core.engine import Engine
+from matcher.shell.errors import MatcherError, NotOwner, OutcomeUnknown, Overloaded
+from matcher.shell.journal import Entry, Journal
+from matcher.shell.outcome import outcome_of
+from venue.commands import AnyCommand
+from venue.events import AnyEvent, CancelRefused, LevelChanged, ProductListed, Traded
+from venue.ledger import Posting, postings
+from venue.products import Product
+
+log = logging.getLogger("matcher.sequencer")
+
+BATCH_COMMANDS_MAX: Final = 256
+BATCH_EVENTS_MAX: Final = 4096
+WAITING_MAX: Final = 4096
+
+type Clock = Callable[[], int]
+# Whoever wants to hear of each batch's events after its commit. Must not block and must not raise.
+type Committed = Callable[[list[AnyEvent]], None]
+
+_encode = msgspec.json.Encoder().encode
+_stamp = msgspec.structs.force_setattr
+
+
+class _Look(msgspec.Struct):
+    """A question to the engine, asked at a batch boundary and answered when that state is durable."""
+
+    ask: Callable[[Engine, int], Any]
+    answer: asyncio.Future[Any]
+    found: Any = None
+
+
+class _Batch:
+    """Commands that will be committed together, and the answers that wait for it."""
+
+    __slots__ = ("answers", "at", "commands", "events", "looks", "postings", "products", "touched", "trades")
+
+    def __init__(self) -> None:
+        self.at = 0
+        self.commands: list[AnyCommand] = []
+        self.events: list[AnyEvent] = []
+        self.trades: list[Traded] = []
+        self.postings: list[Posting] = []
+        self.products: list[Product] = []
+        self.touched: set[str] = set()
+        self.answers: list[tuple[asyncio.Future[bytes], bytes]] = []
+        self.looks: list[_Look] = []
+
+    def is_full(self) -> bool:
+        return len(self.answers) >= BATCH_COMMANDS_MAX or len(self.events) >= BATCH_EVENTS_MAX
+
+    def add(self, command: AnyCommand, events: list[AnyEvent], engine: Engine) -> None:
+        """Take on a command that made something happen."""
+        self.at = command.at
+        self.commands.append(command)
+        self.events += events
+        for event in events:
+            kind = type(event)
+            if kind is LevelChanged or kind is CancelRefused:
+                continue
+            product_id = getattr(event, "product_id", None)
+            self.postings += postings(event, engine.product(product_id) if product_id is not None else None)
+            if isinstance(event, Traded):
+                self.trades.append(event)
+                self.touched.add(event.maker_order_id)
+                self.touched.add(event.taker_order_id)
+            elif isinstance(event, ProductListed):
+                self.products.append(event.product)
+            elif (order_id := getattr(event, "order_id", None)) is not None:
+                self.touched.add(order_id)
+
+
+class Sequencer:
+    """One shard's single file. Its engine belongs to it: nobody else touches the books.
+
+    `sequence` is that of the last batch in the journal, `clock` gives µs since 1970 UTC and may run backwards.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Journal,
+        *,
+        sequence: int,
+        at: int,
+        clock: Clock,
+        committed: Committed | None = None,
+    ) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._sequence = sequence
+        self._at = at
+        self._clock = clock
+        self._committed = committed
+        self._open = _Batch()
+        self._under_way: _Batch | None = None
+        self._overflow: deque[tuple[AnyCommand, asyncio.Future[bytes]]] = deque()
+        self._wake = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._closed: str | None = None
+        self._broken: Exception | None = None
+
+    @property
+    def sequence(self) -> int:
+        """The sequence of the last committed batch."""
+        return self._sequence
+
+    def submit(self, command: AnyCommand) -> asyncio.Future[bytes]:
+        """Put a command in line; the future gives its venue.wire.Outcome as JSON, once it is committed.
+
+        The command's `at` is stamped. Raises Refused; the future raises Refused (surely not executed) or
+        OutcomeUnknown.
+        """
+        if self._closed is not None:
+            raise NotOwner(self._closed)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        if self._overflow or self._open.is_full():
+            if len(self._overflow) >= WAITING_MAX:
+                raise Overloaded("too many commands are waiting")
+            self._overflow.append((command, future))
+        else:
+            self._apply(command, future)
+        self._wake.set()
+        return future
+
+    async def look[T](self, ask: Callable[[Engine, int], T]) -> T:
+        """Ask the engine something between two batches; the answer comes when the state it describes is durable.
+
+        `ask` gets the engine, and the sequence of the last batch that is in it.
+        """
+        if self._closed is not None:
+            raise NotOwner(self._closed)
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._open.looks.append(_Look(ask, future))
+        self._wake.set()
+        return await future
+
+    async def run(self) -> None:
+        """Commit batch after batch, until cancelled or until something fails, which it raises. Then all is over."""
+        try:
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._open.answers or self._open.looks or self._broken is not None:
+                    if self._broken is not None:
+                        raise self._broken
+                    await self._commit()
+                if self._closed is not None:
+                    self._drained.set()
+        except BaseException as error:
+            self._abandon(error)
+            raise
+
+    async def drain(self) -> None:
+        """Take nothing more; return when all that was taken is committed and answered."""
+        self._closed = "this matcher is stopping"
+        self._wake.set()
+        await self._drained.wait()
+
+    def _apply(self, command: AnyCommand, future: asyncio.Future[bytes]) -> None:
+        self._at = max(self._at, self._clock())
+        _stamp(command, "at", self._at)
+        batch = self._open
+        try:
+            events = self._engine.apply(command)
+            outcome = _encode(outcome_of(self._engine, command, events))
+            if events:
+                batch.add(command, events, self._engine)
+        except Exception as error:
+            # The books may be half changed, so nothing of the open batch may reach the journal any more.
+            log.exception("command_broke_the_engine", extra={"command": command})
+            self._closed = "this matcher has failed"
+            self._broken = error
+        else:
+            batch.answers.append((future, outcome))
+            return
+        batch.answers.append((future, b""))
+
+    async def _commit(self) -> None:
+        batch, entry = self._seal()
+        self._under_way = batch
+        if entry is not None:
+            await self._journal.append(entry)
+            self._sequence = entry.sequence
+            if self._committed is not None:
+                self._committed(batch.events)
+        self._under_way = None
+        for future, outcome in batch.answers:
+            if not future.done():
+                future.set_result(outcome)
+        for look in batch.looks:
+            if not look.answer.done():
+                look.answer.set_result(look.found)
+
+    def _seal(self) -> tuple[_Batch, Entry | None]:
+        """Close the open batch, with the state as it stands right after it, and open the next."""
+        batch = self._open
+        entry = self._entry(batch) if batch.events else None
+        for look in batch.looks:
+            look.found = look.ask(self._engine, self._sequence if entry is None else entry.sequence)
+        self._open = _Batch()
+        while self._overflow and not self._open.is_full():
+            self._apply(*self._overflow.popleft())
+        return batch, entry
+
+    def _entry(self, batch: _Batch) -> Entry:
+        return Entry(
+            sequence=self._sequence + 1,
+            at=batch.at,
+            commands=_encode(batch.commands),
+            events=_encode(batch.events),
+            orders=[order for order in map(self._engine.order, batch.touched) if order is not None],
+            trades=batch.trades,
+            postings=batch.postings,
+            products=batch.products,
+        )
+
+    def _abandon(self, error: BaseException) -> None:
+        """Answer everyone who still waits: only what was on its way to the journal has an unknown outcome."""
+        self._closed = "this matcher has stepped down"
+        sent = NotOwner if isinstance(error, NotOwner) else OutcomeUnknown
+        if self._under_way is not None:
+            for future, _ in self._under_way.answers:
+                _refuse(future, sent("the journal did not confirm the commit"))
+            for look in self._under_way.looks:
+                _refuse(look.answer, NotOwner(self._closed))
+        for future, _ in self._open.answers:
+            _refuse(future, NotOwner(self._closed))
+        for look in self._open.looks:
+            _refuse(look.answer, NotOwner(self._closed))
+        for _, future in self._overflow:
+            _refuse(future, NotOwner(self._closed))
+
+
+def _refuse(future: asyncio.Future[Any], error: MatcherError) -> None:
+    if not future.done():
+        future.set_exception(error)

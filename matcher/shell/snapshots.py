@@ -1,0 +1,138 @@
+"""Snapshots: what the functions read from Redis, written after commits, at most once in 50 ms, never in anyone's way.
+
+Redis may be away for any time: the matcher goes on, and writes everything again when Redis is back, or back empty.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from matcher.core.engine import Engine
+from matcher.shell.backoff import Backoff, wait_for
+from matcher.shell.sequencer import Sequencer
+from venue.events import AnyEvent, ProductListed, Traded
+from venue_aws.cache import LEVELS_MAX, ORDERS_MAX, TRADES_MAX, Book, BookOrders, CacheDown, Market, Owner, Ticker, Top
+
+log = logging.getLogger("matcher.snapshots")
+
+PAUSE_S: Final = 0.05
+CHECK_S: Final = 1.0
+
+
+class MarketCache(Protocol):
+    """Redis, seen from here: blocking calls that raise CacheDown."""
+
+    def owners(self) -> dict[int, Owner]:
+        """Who owns which shard."""
+        ...
+
+    def publish_owner(self, shard: int, owner: Owner) -> None:
+        """Say who owns a shard."""
+        ...
+
+    def publish(self, markets: Iterable[Market]) -> None:
+        """Write whole markets."""
+        ...
+
+
+class Snapshots:
+    """Keeps Redis as the journal says. `trades`: the last ones of each product, oldest first."""
+
+    def __init__(
+        self, cache: MarketCache, sequencer: Sequencer, *, shard: int, owner: Owner, trades: Iterable[Traded]
+    ) -> None:
+        self._cache = cache
+        self._sequencer = sequencer
+        self._shard = shard
+        self._owner = owner
+        self._trades: dict[str, deque[Traded]] = {}
+        self._dirty: set[str] = set()
+        self._wake = asyncio.Event()
+        for trade in trades:
+            self._remember(trade)
+
+    def note(self, events: Iterable[AnyEvent]) -> None:
+        """Take note of a committed batch."""
+        for event in events:
+            if isinstance(event, Traded):
+                self._remember(event)
+            elif isinstance(event, ProductListed):
+                self._dirty.add(event.product.id)
+            elif (product_id := getattr(event, "product_id", None)) is not None:
+                self._dirty.add(product_id)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write for ever."""
+        backoff = Backoff()
+        while True:
+            try:
+                await self._write_all()
+                backoff.reset()
+                log.info("snapshots_complete", extra={"epoch": self._owner.epoch})
+                await self._follow()
+            except CacheDown as error:
+                log.warning("cache_away", extra={"error": str(error)})
+                await backoff.wait()
+
+    async def _write_all(self) -> None:
+        await asyncio.to_thread(self._cache.publish_owner, self._shard, self._owner)
+        self._dirty |= await self._sequencer.look(lambda engine, _: set(engine.products))
+        await self._write()
+
+    async def _follow(self) -> None:
+        """Write what changes, until Redis has forgotten who owns the shard, and so all else."""
+        checked = time.monotonic()
+        while True:
+            await wait_for(self._wake, CHECK_S)
+            self._wake.clear()
+            started = time.monotonic()
+            if started - checked >= CHECK_S:
+                checked = started
+                owners = await asyncio.to_thread(self._cache.owners)
+                if self._shard not in owners:
+                    return
+            if self._dirty:
+                await self._write()
+            await asyncio.sleep(PAUSE_S - (time.monotonic() - started))
+
+    async def _write(self) -> None:
+        names, self._dirty = self._dirty, set()
+        try:
+            markets = await self._sequencer.look(
+                lambda engine, _: [self._market(engine, name) for name in sorted(names)]
+            )
+            await asyncio.to_thread(self._cache.publish, [market for market in markets if market is not None])
+        except CacheDown:
+            self._dirty |= names
+            raise
+
+    def _market(self, engine: Engine, name: str) -> Market | None:
+        product = engine.product(name)
+        if product is None:
+            return None
+        sequence, at = engine.sequence(name), time.time_ns() // 1000
+        bids, asks = engine.depth(name, LEVELS_MAX)
+        bid_orders, ask_orders = engine.resting(name, ORDERS_MAX)
+        bid, bid_size, _ = bids[0] if bids else (None, None, 0)
+        ask, ask_size, _ = asks[0] if asks else (None, None, 0)
+        trades = list(reversed(self._trades.get(name, ())))
+        return Market(
+            product=product,
+            top=Top(bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size, sequence=sequence),
+            book=Book(sequence=sequence, at=at, bids=bids, asks=asks),
+            orders=BookOrders(sequence=sequence, at=at, bids=bid_orders, asks=ask_orders),
+            ticker=_ticker(trades[0], bid, ask) if trades else None,
+            trades=trades,
+        )
+
+    def _remember(self, trade: Traded) -> None:
+        self._trades.setdefault(trade.product_id, deque(maxlen=TRADES_MAX)).append(trade)
+        self._dirty.add(trade.product_id)
+
+
+def _ticker(last: Traded, bid: int | None, ask: int | None) -> Ticker:
+    return Ticker(trade_id=last.trade_id, price=last.price, size=last.size, at=last.at, bid=bid, ask=ask)

@@ -1,0 +1,113 @@
+"""The environment, read once and checked: a wrong or missing variable ends the process with its name."""
+
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+_CATALOGUE = Path(__file__).parents[1] / "products.toml"
+_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
+
+
+class BadSettings(Exception):
+    """An environment variable is missing or cannot be read; the message names it."""
+
+
+class Database(msgspec.Struct, frozen=True, kw_only=True):
+    """A direct connection to the journal. `host` may be a directory with a Unix socket."""
+
+    host: str
+    port: int
+    user: str
+    password: str | None
+    name: str
+
+
+class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where snapshots are written."""
+
+    host: str
+    port: int
+    password: str
+    tls: bool
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the matcher is told from outside. A part whose address is None is off."""
+
+    database: Database
+    redis: RedisAddress | None
+    order_queue_url: str | None
+    events_queue_url: str | None
+    host: str
+    port: int
+    advertised_url: str
+    shard: int
+    lease_s: float
+    catalogue: Path
+    log_level: str
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Read the settings. Raises BadSettings."""
+
+    def text(name: str, default: str | None = None) -> str:
+        value = environment.get(name) or default
+        if value is None:
+            raise BadSettings(f"{name} is not set")
+        return value
+
+    def number[T: (int, float)](name: str, default: T, parse: Callable[[str], T]) -> T:
+        try:
+            return parse(environment[name]) if environment.get(name) else default
+        except ValueError as error:
+            raise BadSettings(f"{name} is not a number: {environment[name]!r}") from error
+
+    host = text("HOST", "127.0.0.1")
+    port = number("PORT", 8080, int)
+    lease_s = number("LEASE_SECONDS", 3.0, float)
+    if lease_s < 0.5:
+        raise BadSettings("LEASE_SECONDS must be at least 0.5")
+    redis_host = environment.get("REDIS_HOST")
+    return Settings(
+        database=Database(
+            host=text("PGHOST"),
+            port=number("PGPORT", 5432, int),
+            user=text("PGUSER", "postgres"),
+            password=environment.get("PGPASSWORD"),
+            name=text("PGDATABASE", "postgres"),
+        ),
+        redis=RedisAddress(
+            host=redis_host,
+            port=number("REDIS_PORT", 6379, int),
+            password=environment.get("REDIS_PASSWORD", ""),
+            tls=_truth(environment.get("REDIS_TLS", "")),
+        )
+        if redis_host
+        else None,
+        order_queue_url=environment.get("ORDER_QUEUE_URL") or None,
+        events_queue_url=environment.get("EVENTS_QUEUE_URL") or None,
+        host=host,
+        port=port,
+        advertised_url=environment.get("ADVERTISED_URL") or f"http://{_own_address(host)}:{port}",
+        shard=number("SHARD", 0, int),
+        lease_s=lease_s,
+        catalogue=Path(text("CATALOGUE", str(_CATALOGUE))),
+        log_level=text("LOG_LEVEL", "INFO").upper(),
+    )
+
+
+def _truth(value: str) -> bool:
+    match value.lower():
+        case "" | "0" | "false" | "no":
+            return False
+        case "1" | "true" | "yes":
+            return True
+        case _:
+            raise BadSettings(f"REDIS_TLS is neither true nor false: {value!r}")
+
+
+def _own_address(host: str) -> str:
+    """The address that others in the network reach: in ECS the host name stands for the task's own interface."""
+    return socket.gethostbyname(socket.gethostname()) if host in _ANY_ADDRESS else host
