@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from matcher.core import reasons
 from matcher.core.admission import refusal
@@ -30,13 +31,14 @@ class Engine:
     """All products of one shard. The same commands give the same events and the same digest on every run.
 
     Nothing raises and nothing is rolled back: what a rule refuses becomes an event (see matcher.core.reasons). An
-    order id, once seen, is known for ever, at about 200 bytes; the last `done_max` orders that are done are known in
-    full, at about 1 KB.
+    order id, once seen, is known for ever, at some 150 bytes each; the last `done_max` orders that are done are known
+    in full, at some 600 bytes each, and so is every resting one.
     """
 
     def __init__(self, shard: int = 0, *, done_max: int = DONE_MAX) -> None:
         self.shard = shard
         self._done_max = done_max
+        self._products: dict[str, Product] = {}
         self._books: dict[str, Book] = {}
         self._accounts: dict[str, Account] = {}
         # Every order id ever seen, in order of arrival; None for those that left the window of done orders.
@@ -62,13 +64,12 @@ class Engine:
 
     @property
     def products(self) -> Mapping[str, Product]:
-        """The listed products by id, as they are now."""
-        return {product_id: book.product for product_id, book in self._books.items()}
+        """The listed products by id, always as they are now."""
+        return MappingProxyType(self._products)
 
     def product(self, product_id: str) -> Product | None:
         """The rules of one market."""
-        book = self._books.get(product_id)
-        return book.product if book else None
+        return self._products.get(product_id)
 
     def order(self, order_id: str) -> Order | None:
         """What became of an order; None when it was never seen, or was done too long ago (`done_max`)."""
@@ -192,6 +193,7 @@ class Engine:
             return [ListingRefused(at=command.at, product_id=product.id, reason=reasons.GRID_CHANGED)]
         else:
             book.product = product
+        self._products[product.id] = product
         return [ProductListed(at=command.at, product=product)]
 
     def _account(self, name: str) -> Account:

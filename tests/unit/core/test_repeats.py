@@ -5,7 +5,7 @@ import pytest
 
 from matcher.core.engine import Engine
 from tests.unit.core.floor import ACME_USD, Floor, kinds
-from venue.commands import AnyCommand, Deposit, ListProduct, PlaceOrder
+from venue.commands import Deposit, ListProduct
 from venue.events import DepositRefused, ListingRefused
 from venue.money import UNITS_MAX
 from venue.orders import Fill
@@ -124,29 +124,3 @@ def test_an_order_view_tells_all_that_the_command_said() -> None:
     said = (order.type, order.time_in_force, order.post_only, order.client_oid, order.price, order.size)
     assert said == ("limit", "GTC", True, "mine", 100, 7)
     assert (order.status, order.created_at, order.done_at, order.hold) == ("open", floor.at, None, 701)
-
-
-def test_two_engines_with_the_same_history_have_the_same_digest() -> None:
-    floors = Floor(), Floor()
-    for floor in floors:
-        floor.sell("s", 5, 100)
-        floor.buy("b", 2, 100)
-    assert floors[0].engine.digest() == floors[1].engine.digest()
-
-
-def test_every_part_of_the_state_shows_in_the_digest() -> None:
-    floor = Floor()
-    seen = {Engine().digest(), floor.engine.digest()}
-    commands: list[AnyCommand] = [
-        Deposit(transfer_id="t", account="ann", asset="USD", amount=5),
-        Deposit(transfer_id="u", account="ann", asset="USD", amount=5),
-        PlaceOrder(order_id="o", account="ann", product_id="ACME-USD", side="buy", price=1, size=5, hold=5),
-        PlaceOrder(order_id="p", account="ann", product_id="ACME-USD", side="buy", price=1, size=5, hold=5),
-        PlaceOrder(order_id="q", account="bob", product_id="ACME-USD", side="sell", price=1, size=5, hold=5),
-        PlaceOrder(order_id="r", account="bob", product_id="ACME-USD", side="sell", price=1, size=0),
-        ListProduct(product=msgspec.structs.replace(ACME_USD, taker_bps=9)),
-    ]
-    for command in commands:
-        floor.apply(command)
-        assert floor.engine.digest() not in seen
-        seen.add(floor.engine.digest())
