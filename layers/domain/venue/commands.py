@@ -2,8 +2,8 @@
 
 import msgspec
 
-from venue.orders import OrderType, Side, TimeInForce
-from venue.products import Product
+from venue.orders import OrderType, SelfTradePrevention, Side, Stop, TimeInForce
+from venue.products import MarketStatus, Product
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -19,6 +19,10 @@ class PlaceOrder(Command, frozen=True, kw_only=True, tag="place"):
     the quote asset that a market buy may spend, fees included (then size is None). hold: minor units, of the quote
     asset for a buy, of the base asset for a sell. Rates in basis points, looked up by the caller. deadline: µs; a
     command taken later than this is refused (None: never).
+
+    stp: what happens where it meets an order of its own account (None: they trade). expire_at: µs, for GTT. stop and
+    stop_price (ticks): the order waits, unseen, until a trade prints there. display_size: lots that are shown at a
+    time.
     """
 
     order_id: str
@@ -34,6 +38,31 @@ class PlaceOrder(Command, frozen=True, kw_only=True, tag="place"):
     client_oid: str | None = None
     maker_bps: int = 0
     taker_bps: int = 0
+    hold: int = 0
+    deadline: int | None = None
+    stp: SelfTradePrevention | None = None
+    expire_at: int | None = None
+    stop: Stop | None = None
+    stop_price: int | None = None
+    display_size: int | None = None
+
+
+class AmendOrder(Command, frozen=True, kw_only=True, tag="amend"):
+    """Change the price (ticks), the size (lots, what is filled already included), or both; None leaves it.
+
+    Less size at the same price keeps the order's priority; anything else puts it behind the others, and it may trade.
+    `amend_id` is unique for ever: a repeat changes nothing. `hold` (minor units, as in PlaceOrder) was taken from the
+    wallet on top of what the order holds; what is too much goes back. product_id and side are those of the order: they
+    say what `hold` is counted in even where there is no such order.
+    """
+
+    amend_id: str
+    order_id: str
+    account: str
+    product_id: str
+    side: Side
+    price: int | None = None
+    size: int | None = None
     hold: int = 0
     deadline: int | None = None
 
@@ -52,6 +81,34 @@ class CancelAll(Command, frozen=True, kw_only=True, tag="cancel_all"):
     product_id: str | None = None
 
 
+class CancelProduct(Command, frozen=True, kw_only=True, tag="cancel_product"):
+    """Take every order out of one book, the oldest first, at most `limit` of them: repeat it until nothing happens."""
+
+    product_id: str
+    limit: int = 1_000
+
+
+class Expire(Command, frozen=True, kw_only=True, tag="expire"):
+    """What is due at `at` happens: orders expire, halts and auctions come to their end, auctions tell how they stand.
+
+    Nothing is due by itself: an order is good until this command says otherwise. Send it whenever `Engine.due` has
+    come, before any other command of that time.
+    """
+
+
+class SetStatus(Command, frozen=True, kw_only=True, tag="set_status"):
+    """Change what a market accepts (venue.products.MarketStatus). Leaving an auction uncrosses the book.
+
+    until: µs, when a halt turns into an auction, or an auction into trading (None: when another SetStatus says so).
+    reference: ticks, what collar, circuit breaker and auction go by from now on (None: as before).
+    """
+
+    product_id: str
+    status: MarketStatus
+    until: int | None = None
+    reference: int | None = None
+
+
 class Deposit(Command, frozen=True, kw_only=True, tag="deposit"):
     """Credit an account from outside the venue. `transfer_id` is unique for ever: a repeat changes nothing."""
 
@@ -67,4 +124,6 @@ class ListProduct(Command, frozen=True, kw_only=True, tag="list"):
     product: Product
 
 
-AnyCommand = PlaceOrder | CancelOrder | CancelAll | Deposit | ListProduct
+AnyCommand = (
+    PlaceOrder | CancelOrder | CancelAll | Deposit | ListProduct | AmendOrder | CancelProduct | Expire | SetStatus
+)

@@ -5,7 +5,17 @@ from typing import Literal
 
 import msgspec
 
-from venue.events import AnyEvent, Deposited, OrderDone, OrderReceived, OrderRefused, Traded
+from venue.events import (
+    AmendRefused,
+    AnyEvent,
+    Deposited,
+    OrderChanged,
+    OrderDone,
+    OrderReceived,
+    OrderRefused,
+    StopAccepted,
+    Traded,
+)
 from venue.orders import Side
 from venue.products import Product
 
@@ -41,13 +51,18 @@ def postings(event: AnyEvent, product: Product | None) -> Iterator[Posting]:
         case Deposited():
             yield Posting(WORLD, event.asset, "deposit", -event.amount, 0)
             yield Posting(event.account, event.asset, "deposit", event.amount, 0)
-        case OrderReceived() if event.hold:
+        case OrderReceived() | StopAccepted() if event.hold:
             yield _moved(event, _of(product), "hold", -event.hold)
-        case OrderRefused() if event.hold and product is not None:
+        case OrderRefused() | AmendRefused() if event.hold and product is not None:
             yield _moved(event, product, "hold", -event.hold)
             yield _moved(event, product, "release", event.hold)
         case OrderDone() if event.released:
             yield _moved(event, _of(product), "release", event.released)
+        case OrderChanged():
+            if event.held:
+                yield _moved(event, _of(product), "hold", -event.held)
+            if event.released:
+                yield _moved(event, _of(product), "release", event.released)
         case Traded():
             yield from _trade(event, _of(product))
         case _:
@@ -74,7 +89,10 @@ def _of(product: Product | None) -> Product:
 
 
 def _moved(
-    event: OrderReceived | OrderRefused | OrderDone, product: Product, kind: PostingKind, to_free: int
+    event: OrderReceived | StopAccepted | OrderRefused | AmendRefused | OrderChanged | OrderDone,
+    product: Product,
+    kind: PostingKind,
+    to_free: int,
 ) -> Posting:
     return Posting(
         event.account,

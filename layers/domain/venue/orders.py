@@ -6,16 +6,21 @@ import msgspec
 
 Side = Literal["buy", "sell"]
 OrderType = Literal["limit", "market"]
-TimeInForce = Literal["GTC", "IOC", "FOK"]
-Status = Literal["pending", "open", "done", "rejected"]
-DoneReason = Literal["filled", "canceled"]
+TimeInForce = Literal["GTC", "GTT", "IOC", "FOK"]  # GTT: until `expire_at`
+Status = Literal["pending", "active", "open", "done", "rejected"]  # active: waits for its stop price
+DoneReason = Literal["filled", "canceled", "expired"]
+# What the incoming order does when it meets one of its own account: decrement and cancel, cancel oldest, newest, both.
+SelfTradePrevention = Literal["dc", "co", "cn", "cb"]
+# When a stop order wakes: `loss` at a last trade at or below its stop price, `entry` at one at or above it.
+Stop = Literal["loss", "entry"]
 Liquidity = Literal["M", "T"]  # maker, taker
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """One order at one moment. Prices in ticks, sizes in lots, amounts in minor units, times in µs since 1970 UTC.
 
-    `hold` is what is still held for it: minor units of the quote asset for a buy, of the base asset for a sell.
+    `hold` is what is still held for it: minor units of the quote asset for a buy, of the base asset for a sell. Price
+    and size are what amends and self-trade prevention have made of them.
     """
 
     order_id: str
@@ -38,6 +43,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     done_at: int | None = None
     done_reason: DoneReason | None = None
     reject_reason: str | None = None
+    stp: SelfTradePrevention | None = None
+    expire_at: int | None = None
+    stop: Stop | None = None
+    stop_price: int | None = None
+    display_size: int | None = None
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):

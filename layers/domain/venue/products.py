@@ -1,10 +1,16 @@
 """Assets and products: what may be traded, in which steps, at which fees."""
 
+from typing import Literal
+
 import msgspec
 
-from venue.money import format_units, parse_units
+from venue.money import BASIS_POINTS, format_units, parse_units
 
 SCALE_MAX = 18
+
+# What a market accepts. trading: everything. post_only: limit orders that do not trade. limit_only: no market orders.
+# cancel_only: cancels. halted: nothing at all, cancels neither. auction: limit orders gather and do not trade yet.
+MarketStatus = Literal["trading", "post_only", "limit_only", "cancel_only", "halted", "auction"]
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +26,10 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
     One lot is `lot_units` minor units of the base asset; one tick on one lot is `tick_lot_value` minor units of the
     quote asset, so a notional is exactly price x size x tick_lot_value and is never rounded.
+
+    Of the last six, 0 means no such rule. collar_bps: how far from the reference price a limit may lie. breaker_bps:
+    how far from it a trade may print; one that would print further halts the market for `halt_us` and then calls an
+    auction for `auction_us` (0: until somebody ends it), which gives a new reference price.
     """
 
     id: str
@@ -33,6 +43,12 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     maker_bps: int = 0
     taker_bps: int = 0
     shard: int = 0
+    notional_min: int = 0  # minor units of the quote asset that a limit order, or one by funds, is at least for
+    orders_max: int = 0  # open orders that one account may have here
+    collar_bps: int = 0
+    breaker_bps: int = 0
+    halt_us: int = 0
+    auction_us: int = 0
 
     def __post_init__(self) -> None:
         """Raise ValueError unless the limits make sense and the quote asset's scale holds tick x lot exactly."""
@@ -40,6 +56,13 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"an asset's scale is from 0 to {SCALE_MAX}")
         if not 1 <= self.size_min <= self.size_max or self.price_max < 1:
             raise ValueError("limits of size and price must be positive, and in order")
+        if (
+            min(self.notional_min, self.orders_max, self.collar_bps, self.breaker_bps, self.halt_us, self.auction_us)
+            < 0
+        ):
+            raise ValueError("a rule is positive, or 0 for none")
+        if self.breaker_bps >= BASIS_POINTS:
+            raise ValueError("a circuit breaker needs less than 100 % of the reference price")
         if self.tick_units <= 0 or self.lot_units <= 0:
             raise ValueError("tick and lot must be positive")
         if (self.tick_units * self.lot_units) % _power_of_ten(self.base.scale):
