@@ -1,20 +1,30 @@
 """Whether the matcher takes an order on. Pure looking: nothing changes here."""
 
+from typing import Final
+
 from matcher.core import reasons
 from matcher.core.book import Book
+from matcher.core.selftrade import fills_whole
+from matcher.core.working import Account
 from venue.commands import PlaceOrder
 from venue.holds import fee_on
 from venue.money import BASIS_POINTS, UNITS_MAX
 from venue.products import Product
 
+# How many slices an iceberg may come in: one sweep shows them all.
+SLICES_MAX: Final = 100
 
-def refusal(order: PlaceOrder, book: Book | None) -> str | None:
+
+def refusal(order: PlaceOrder, book: Book | None, account: Account) -> str | None:
     """Give the reason (matcher.core.reasons) for which `order` is refused, or None when it is taken on."""
     if book is None:
         return reasons.UNKNOWN_PRODUCT
     if order.deadline is not None and order.at > order.deadline:
         return reasons.DEADLINE
-    malformed = _limit(order, book.product) if order.type == "limit" else _market(order, book.product)
+    product = book.product
+    malformed = _limit(order, product) if order.type == "limit" else _market(order, product)
+    if malformed is None and not _is_plain(order):
+        malformed = _terms(order, product)
     if malformed is not None:
         return malformed
     needed = _needed(order, book)
@@ -22,11 +32,15 @@ def refusal(order: PlaceOrder, book: Book | None) -> str | None:
         return reasons.TOO_LARGE
     if order.hold < needed:
         return reasons.INSUFFICIENT_HOLD
+    if book.status != "trading" and (closed := _closed(order, book)) is not None:
+        return closed
+    if book.ruled and (broken := _rules(order, book, account)) is not None:
+        return broken
     if order.post_only or order.time_in_force == "FOK":
         against = book.asks if order.side == "buy" else book.bids
         if order.post_only and against.crosses(order.price):
             return reasons.POST_ONLY
-        if order.time_in_force == "FOK" and not against.holds(order.size or 0, order.price):
+        if order.time_in_force == "FOK" and not fills_whole(order, account, against, book):
             return reasons.FOK
     return None
 
@@ -36,7 +50,7 @@ def _limit(order: PlaceOrder, product: Product) -> str | None:
         return reasons.BAD_PRICE
     if order.funds is not None:
         return reasons.BAD_FUNDS
-    if order.post_only and order.time_in_force != "GTC":
+    if order.post_only and order.time_in_force not in {"GTC", "GTT"}:
         return reasons.BAD_TIME_IN_FORCE
     return _size(order, product)
 
@@ -72,6 +86,81 @@ def _rates(order: PlaceOrder) -> str | None:
     if -BASIS_POINTS < order.maker_bps <= BASIS_POINTS and -BASIS_POINTS < order.taker_bps <= BASIS_POINTS:
         return None
     return reasons.BAD_RATE
+
+
+def _is_plain(order: PlaceOrder) -> bool:
+    return (
+        order.stop is None
+        and order.display_size is None
+        and order.expire_at is None
+        and order.stop_price is None
+        and order.time_in_force != "GTT"
+    )
+
+
+def _terms(order: PlaceOrder, product: Product) -> str | None:
+    """The terms that few orders have."""
+    if (order.time_in_force == "GTT") != (order.expire_at is not None):
+        return reasons.BAD_EXPIRY
+    if order.expire_at is not None and not order.at < order.expire_at <= UNITS_MAX:
+        return reasons.BAD_EXPIRY
+    if order.stop is not None:
+        if order.stop_price is None or not 0 < order.stop_price <= product.price_max:
+            return reasons.BAD_STOP
+        if order.post_only or order.time_in_force == "FOK":
+            return reasons.BAD_STOP
+    elif order.stop_price is not None:
+        return reasons.BAD_STOP
+    if order.display_size is not None:
+        if order.type != "limit" or order.time_in_force not in {"GTC", "GTT"}:
+            return reasons.BAD_DISPLAY
+        if not is_shown_enough(order.display_size, order.size or 0, product):
+            return reasons.BAD_DISPLAY
+    return None
+
+
+def is_shown_enough(display_size: int, size: int, product: Product) -> bool:
+    """Whether an iceberg of `size` lots may show `display_size` of them at a time."""
+    return product.size_min <= display_size <= size <= display_size * SLICES_MAX
+
+
+def _closed(order: PlaceOrder, book: Book) -> str | None:
+    """What the market's state does not let in."""
+    match book.status:
+        case "post_only":
+            return None if order.post_only else reasons.POST_ONLY_MODE
+        case "limit_only":
+            return None if order.type == "limit" else reasons.LIMIT_ONLY
+        case "auction":
+            may_gather = order.type == "limit" and order.time_in_force in {"GTC", "GTT"} and not order.post_only
+            return None if may_gather else reasons.AUCTION
+        case "cancel_only":
+            return reasons.CANCEL_ONLY
+        case _:
+            return reasons.HALTED
+
+
+def _rules(order: PlaceOrder, book: Book, account: Account) -> str | None:
+    """The product's rules that few products have."""
+    product = book.product
+    if product.orders_max and len(account.open_in(book.product_id)) >= product.orders_max:
+        return reasons.TOO_MANY_ORDERS
+    if order.type == "limit":
+        return price_rules(order.price or 0, order.size or 0, book)
+    if order.funds is not None and order.funds < product.notional_min:
+        return reasons.NOTIONAL_TOO_SMALL
+    return None
+
+
+def price_rules(price: int, size: int, book: Book) -> str | None:
+    """What the product says of a limit order's price and size together."""
+    product = book.product
+    if price * size * book.lot_value < product.notional_min:
+        return reasons.NOTIONAL_TOO_SMALL
+    reference, collar_bps = book.reference, product.collar_bps
+    if collar_bps and reference is not None and abs(price - reference) * BASIS_POINTS > reference * collar_bps:
+        return reasons.PRICE_COLLAR
+    return None
 
 
 def _needed(order: PlaceOrder, book: Book) -> int:

@@ -1,84 +1,137 @@
 """One shard's matching: commands in, events out, in price-time priority."""
 
-from collections import deque
-from collections.abc import Mapping
-from types import MappingProxyType
+from __future__ import annotations
 
-from matcher.core import reasons
+from collections.abc import Callable, Iterable, Mapping
+from heapq import nsmallest
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+import msgspec
+
+from matcher.core import amendment, deposits, halts, listing, matching, reasons, state, telling
 from matcher.core.admission import refusal
-from matcher.core.book import Book, Ladder, Level
-from matcher.core.digest import digest_of
-from matcher.core.matching import changed, execute, withdraw
-from matcher.core.working import Account, WorkingOrder
-from venue.commands import AnyCommand, CancelAll, CancelOrder, Deposit, ListProduct, PlaceOrder
+from matcher.core.book import Book
+from matcher.core.register import Register
+from matcher.core.turn import Turn
+from matcher.core.working import WorkingOrder, storable
+from venue.commands import (
+    AmendOrder,
+    AnyCommand,
+    CancelAll,
+    CancelOrder,
+    CancelProduct,
+    Deposit,
+    Expire,
+    ListProduct,
+    PlaceOrder,
+    SetStatus,
+)
 from venue.events import (
+    AmendRefused,
     AnyEvent,
     CancelRefused,
-    Deposited,
-    DepositRefused,
-    ListingRefused,
-    ProductListed,
+    StatusRefused,
 )
-from venue.money import UNITS_MAX
 from venue.orders import Fill, Order
 from venue.products import Product
 
 # How many orders that are done the engine knows in full. Older ones it knows by id only.
-DONE_MAX = 100_000
+DONE_MAX: Final = 100_000
+# How many orders one Expire takes out; those that are left are due at once.
+EXPIRED_MAX: Final = 1_000
 
 
 class Engine:
     """All products of one shard. The same commands give the same events and the same digest on every run.
 
-    Nothing raises and nothing is rolled back: what a rule refuses becomes an event (see matcher.core.reasons). An
-    order id, once seen, is known for ever, at some 150 bytes each; the last `done_max` orders that are done are known
-    in full, at some 600 bytes each, and so is every resting one.
+    Nothing raises and nothing is rolled back: what a rule refuses becomes an event (see matcher.core.reasons). What it
+    remembers, and for how long, says matcher.core.register.
     """
 
     def __init__(self, shard: int = 0, *, done_max: int = DONE_MAX) -> None:
         self.shard = shard
-        self._done_max = done_max
         self._products: dict[str, Product] = {}
         self._books: dict[str, Book] = {}
-        self._accounts: dict[str, Account] = {}
-        # Every order id ever seen, in order of arrival; None for those that left the window of done orders.
-        self._orders: dict[str, WorkingOrder | None] = {}
-        self._done: deque[WorkingOrder] = deque()
-        self._transfers: set[str] = set()
+        self._register = Register(done_max)
+        self._does: dict[type[AnyCommand], Callable[[Any], list[AnyEvent]]] = {
+            PlaceOrder: self._place,
+            CancelOrder: self._cancel,
+            AmendOrder: self._amend,
+            CancelAll: self._cancel_all,
+            CancelProduct: self._cancel_product,
+            Expire: self._expire,
+            Deposit: self._deposit,
+            SetStatus: self._set_status,
+            ListProduct: self._list,
+        }
 
     def apply(self, command: AnyCommand) -> list[AnyEvent]:
         """Do what the command asks and tell, in order, what happened.
 
-        No events mean that there was nothing to do: an order or transfer id that is known already (`order` tells what
-        it became), a CancelAll without orders, a product that is listed with these very rules.
+        No events mean that there was nothing to do: an order, amend or transfer id that is known already (`order` tells
+        what it became), a CancelAll without orders, nothing that is due, a product that is listed with these very
+        rules and in this very state.
         """
-        if isinstance(command, PlaceOrder):
-            return self._place(command)
-        if isinstance(command, CancelOrder):
-            return self._cancel(command)
-        if isinstance(command, CancelAll):
-            return self._cancel_all(command)
-        if isinstance(command, Deposit):
-            return self._deposit(command)
-        return self._list(command)
+        return self._does[type(command)](command)
+
+    @classmethod
+    def restore(cls, saved: bytes, *, done_max: int = DONE_MAX) -> Self:
+        """An engine that goes on exactly as the one that was saved. Raises ValueError for what `save` did not write."""
+        try:
+            read = state.decode(saved)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"not a saved state: {error}") from error
+        engine = cls(read.shard, done_max=done_max)
+        state.restore(read, engine._books, engine._register)
+        engine._products = {product_id: book.product for product_id, book in engine._books.items()}
+        return engine
+
+    def save(self) -> bytes:
+        """The whole state, to be restored; some 200 bytes for each order that is known in full."""
+        return state.encode(self.state())
+
+    def digest(self) -> str:
+        """SHA-256 in hex over the whole state: engines with the same digest go on alike. Takes time with the state."""
+        return state.digest(self.state())
+
+    def state(self) -> state.State:
+        """The whole state as data."""
+        return state.state_of(self.shard, self._books, self._register)
 
     @property
     def products(self) -> Mapping[str, Product]:
         """The listed products by id, always as they are now."""
         return MappingProxyType(self._products)
 
+    @property
+    def due(self) -> int | None:
+        """When the next Expire has something to do, µs; 0 for at once, None when nothing is to come.
+
+        An auction is told of by any Expire, whenever it is sent.
+        """
+        if any(book.triggered.keys and book.trades for book in self._books.values()):
+            return 0
+        times = [book.until for book in self._books.values() if book.until is not None]
+        expiry = self._register.next_expiry()
+        return min(times if expiry is None else [*times, expiry], default=None)
+
     def product(self, product_id: str) -> Product | None:
         """The rules of one market."""
         return self._products.get(product_id)
 
+    def book(self, product_id: str) -> Book | None:
+        """One market as it stands, to be looked at only."""
+        return self._books.get(product_id)
+
     def order(self, order_id: str) -> Order | None:
         """What became of an order; None when it was never seen, or was done too long ago (`done_max`)."""
-        order = self._orders.get(order_id)
+        order = self._register.orders.get(order_id)
         return order.view() if order else None
 
     def fills(self, order_id: str) -> list[Fill]:
         """An order's side of its trades, oldest first; known as long as `order` knows it."""
-        order = self._orders.get(order_id)
+        order = self._register.orders.get(order_id)
         return order.fills() if order else []
 
     def sequence(self, product_id: str) -> int:
@@ -87,138 +140,182 @@ class Engine:
         return book.sequence if book else 0
 
     def depth(self, product_id: str, limit: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]:
-        """Bids and asks, best first, at most `limit` levels a side: (ticks, lots, orders)."""
+        """Bids and asks, best first, at most `limit` levels a side: (ticks, lots shown, orders)."""
         book = self._books.get(product_id)
         return book.depth(limit) if book else ([], [])
 
     def resting(self, product_id: str, limit: int) -> tuple[list[tuple[int, int, str]], list[tuple[int, int, str]]]:
-        """Bids and asks in the order in which they trade, at most `limit` orders a side: (ticks, lots, order id)."""
+        """Bids and asks in the order in which they trade, at most `limit` a side: (ticks, lots shown, order id)."""
         book = self._books.get(product_id)
         return book.resting(limit) if book else ([], [])
 
-    def digest(self) -> str:
-        """SHA-256 in hex over the whole state: engines with the same digest go on alike. Takes time with the state."""
-        return digest_of(
-            books=self._books,
-            accounts=self._accounts,
-            transfers=self._transfers,
-            order_ids=self._orders,
-            done=self._done,
-        )
-
     def _place(self, command: PlaceOrder) -> list[AnyEvent]:
-        if command.order_id in self._orders:
+        register = self._register
+        if command.order_id in register.orders:
             return []
         book = self._books.get(command.product_id)
-        account = self._account(command.account)
-        reason = refusal(command, book)
+        account = register.account(command.account)
+        reason = refusal(command, book, account)
         if book is None or reason is not None:
-            order = self._orders[command.order_id] = WorkingOrder(command, account, 0)
-            self._retire(order)
-            return [order.refuse(reason or reasons.UNKNOWN_PRODUCT)]
-        lot = book.lot_value if command.side == "buy" else book.lot_units
-        order = self._orders[command.order_id] = WorkingOrder(command, account, lot)
-        events: list[AnyEvent] = []
-        for done in execute(order, book, events):
-            self._retire(done)
-        return events
+            order = WorkingOrder(command, account, peers={}, lot=0, number=len(register.orders))
+            register.orders[command.order_id] = order
+            register.retire(order)
+            return [telling.refused(order, reason or reasons.UNKNOWN_PRODUCT)]
+        order = WorkingOrder(
+            command,
+            account,
+            peers=account.open_in(command.product_id),
+            lot=book.lot_of(command.side),
+            number=len(register.orders),
+        )
+        register.orders[command.order_id] = order
+        if command.expire_at is not None:
+            register.time(order)
+        turn = Turn(book, command.at, [], [])
+        matching.place(order, turn)
+        return self._finish(turn)
+
+    def _amend(self, command: AmendOrder) -> list[AnyEvent]:
+        register = self._register
+        if command.amend_id in register.amends:
+            return []
+        register.amends[command.amend_id] = None
+        order = register.orders.get(command.order_id)
+        book = self._books.get(command.product_id)
+        if order is None or book is None or not _is_meant(command, order):
+            return [self._refuse_amend(command, reasons.NOT_FOUND)]
+        if order.done_at is not None:
+            return [self._refuse_amend(command, reasons.ORDER_DONE)]
+        reason = amendment.refusal(command, order, book)
+        if reason is not None:
+            return [self._refuse_amend(command, reason)]
+        turn = Turn(book, command.at, [], [])
+        amendment.amend(command, order, turn)
+        return self._finish(turn)
 
     def _cancel(self, command: CancelOrder) -> list[AnyEvent]:
-        order = self._orders.get(command.order_id)
+        order = self._register.orders.get(command.order_id)
         # Another account's order is not found either: its existence is not leaked.
         if order is None or order.command.account != command.account:
             return [self._refuse_cancel(command, reasons.NOT_FOUND)]
         if order.done_at is not None:
             return [self._refuse_cancel(command, reasons.ORDER_DONE)]
         book = self._books[order.command.product_id]
-        events: list[AnyEvent] = []
-        ladder, level = withdraw(order, book, command.at, events)
-        self._retire(order)
-        events.append(changed(level, ladder, book, command.at))
-        return events
+        if book.status == "halted":
+            return [self._refuse_cancel(command, reasons.HALTED)]
+        return self._withdraw([order], command.at)
 
     def _cancel_all(self, command: CancelAll) -> list[AnyEvent]:
-        events: list[AnyEvent] = []
-        account = self._accounts.get(command.account)
+        account = self._register.accounts.get(command.account)
         if account is None:
-            return events
-        touched: dict[tuple[str, str, int], tuple[Level, Ladder, Book]] = {}
-        for order in list(account.orders.values()):
-            book = self._books[order.command.product_id]
-            if command.product_id not in (None, book.product_id):
-                continue
-            ladder, level = withdraw(order, book, command.at, events)
-            self._retire(order)
-            touched[book.product_id, ladder.side, level.price] = (level, ladder, book)
-        events.extend(changed(level, ladder, book, command.at) for level, ladder, book in touched.values())
-        return events
+            return []
+        found = [
+            order
+            for product_id, orders in account.books.items()
+            if command.product_id in (None, product_id) and self._books[product_id].status != "halted"
+            for order in orders.values()
+        ]
+        return self._withdraw(sorted(found, key=_number), command.at)
+
+    def _cancel_product(self, command: CancelProduct) -> list[AnyEvent]:
+        book = self._books.get(command.product_id)
+        if book is None:
+            return []
+        return self._withdraw(nsmallest(command.limit, book.orders(), key=_number), command.at)
+
+    def _withdraw(self, orders: Iterable[WorkingOrder], at: int) -> list[AnyEvent]:
+        """Cancel open orders, one after the other."""
+        turns = _Turns(self._books, at)
+        for order in orders:
+            turns.of(order.command.product_id).withdraw(order, "canceled")
+        return self._finish_all(turns)
+
+    def _expire(self, command: Expire) -> list[AnyEvent]:
+        turns = _Turns(self._books, command.at)
+        for order in self._register.expired(command.at, EXPIRED_MAX):
+            turns.of(order.command.product_id).withdraw(order, "expired")
+        for product_id in sorted(self._books):
+            turn = turns.of(product_id)
+            halts.pass_time(turn)
+            matching.settle(turn)
+        return self._finish_all(turns)
+
+    def _set_status(self, command: SetStatus) -> list[AnyEvent]:
+        book = self._books.get(command.product_id)
+        if book is None:
+            return [StatusRefused(at=command.at, product_id=command.product_id, reason=reasons.UNKNOWN_PRODUCT)]
+        turn = Turn(book, command.at, [], [])
+        halts.command(command, turn)
+        return self._finish(turn)
 
     def _deposit(self, command: Deposit) -> list[AnyEvent]:
-        if command.transfer_id in self._transfers:
-            return []
-        account_sequence = self._account(command.account).next_sequence()
-        if not 0 < command.amount <= UNITS_MAX:
-            return [
-                DepositRefused(
-                    at=command.at,
-                    transfer_id=command.transfer_id,
-                    account=command.account,
-                    account_sequence=account_sequence,
-                    asset=command.asset,
-                    reason=reasons.BAD_AMOUNT,
-                )
-            ]
-        self._transfers.add(command.transfer_id)
-        return [
-            Deposited(
-                at=command.at,
-                transfer_id=command.transfer_id,
-                account=command.account,
-                account_sequence=account_sequence,
-                asset=command.asset,
-                amount=command.amount,
-            )
-        ]
+        return deposits.deposit(command, self._register)
 
     def _list(self, command: ListProduct) -> list[AnyEvent]:
-        product = command.product
-        book = self._books.get(product.id)
-        if product.shard != self.shard:
-            return [ListingRefused(at=command.at, product_id=product.id, reason=reasons.WRONG_SHARD)]
-        if book is None:
-            self._books[product.id] = Book(product)
-        elif book.product == product:
-            return []
-        elif _grid(book.product) != _grid(product):
-            return [ListingRefused(at=command.at, product_id=product.id, reason=reasons.GRID_CHANGED)]
-        else:
-            book.product = product
-        self._products[product.id] = product
-        return [ProductListed(at=command.at, product=product)]
+        events = listing.list_product(command, self._books, shard=self.shard)
+        self._products = {product_id: book.product for product_id, book in self._books.items()}
+        return events
 
-    def _account(self, name: str) -> Account:
-        account = self._accounts.get(name)
-        if account is None:
-            account = self._accounts[name] = Account(name)
-        return account
+    def _finish(self, turn: Turn) -> list[AnyEvent]:
+        if turn.book.triggered.keys:
+            matching.settle(turn)
+        turn.tell_levels()
+        for order in turn.done:
+            self._register.retire(order)
+        return turn.events
+
+    def _finish_all(self, turns: _Turns) -> list[AnyEvent]:
+        for turn in turns.taken.values():
+            turn.tell_levels()
+        for order in turns.done:
+            self._register.retire(order)
+        return turns.events
 
     def _refuse_cancel(self, command: CancelOrder, reason: str) -> CancelRefused:
         return CancelRefused(
             at=command.at,
-            account_sequence=self._account(command.account).next_sequence(),
+            account_sequence=self._register.account(command.account).next_sequence(),
             order_id=command.order_id,
             account=command.account,
             reason=reason,
         )
 
-    def _retire(self, order: WorkingOrder) -> None:
-        """Know a done order in full for a while, then by its id only."""
-        self._done.append(order)
-        if len(self._done) > self._done_max:
-            self._orders[self._done.popleft().order_id] = None
+    def _refuse_amend(self, command: AmendOrder, reason: str) -> AmendRefused:
+        return AmendRefused(
+            at=command.at,
+            account_sequence=self._register.account(command.account).next_sequence(),
+            amend_id=command.amend_id,
+            order_id=command.order_id,
+            account=command.account,
+            product_id=command.product_id,
+            side=command.side,
+            hold=max(storable(command.hold) or 0, 0),
+            reason=reason,
+        )
 
 
-def _grid(product: Product) -> tuple[object, ...]:
-    """What the numbers of a market's orders and trades are counted in."""
-    base, quote = product.base, product.quote
-    return base.id, base.scale, quote.id, quote.scale, product.tick_units, product.lot_units
+class _Turns:
+    """The turns of one command that may concern several books."""
+
+    def __init__(self, books: Mapping[str, Book], at: int) -> None:
+        self._books = books
+        self._at = at
+        self.events: list[AnyEvent] = []
+        self.done: list[WorkingOrder] = []
+        self.taken: dict[str, Turn] = {}
+
+    def of(self, product_id: str) -> Turn:
+        turn = self.taken.get(product_id)
+        if turn is None:
+            turn = self.taken[product_id] = Turn(self._books[product_id], self._at, self.events, self.done)
+        return turn
+
+
+def _number(order: WorkingOrder) -> int:
+    return order.number
+
+
+def _is_meant(command: AmendOrder, order: WorkingOrder) -> bool:
+    """Whether the amend names its order rightly: otherwise its hold might be counted in another asset."""
+    placed = order.command
+    return (placed.account, placed.product_id, placed.side) == (command.account, command.product_id, command.side)

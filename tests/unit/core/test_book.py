@@ -10,7 +10,7 @@ ACCOUNT = Account("ann")
 
 def order(name: str, side: Side, price: int, size: int = 1) -> WorkingOrder:
     command = PlaceOrder(order_id=name, account="ann", product_id="P", side=side, price=price, size=size)
-    return WorkingOrder(command, ACCOUNT, 1)
+    return WorkingOrder(command, ACCOUNT, peers={}, lot=1, number=0)
 
 
 def ladder_of(side: Side, prices: list[int]) -> tuple[Ladder, list[WorkingOrder]]:
@@ -39,10 +39,13 @@ def test_only_a_price_that_reaches_the_best_crosses() -> None:
     assert not Ladder("buy").crosses(None)
 
 
-def test_a_ladder_knows_whether_it_holds_enough_within_a_price() -> None:
+def test_the_levels_within_a_price_come_best_first_and_no_others() -> None:
     asks, _ = ladder_of("sell", [5, 5, 6, 9])
-    assert (asks.holds(2, 5), asks.holds(3, 5), asks.holds(3, 6)) == (True, False, True)
-    assert (asks.holds(4, None), asks.holds(5, None)) == (True, False)
+    assert [level.price for level in asks.reach(6)] == [5, 6]
+    assert [level.price for level in asks.reach(None)] == [5, 6, 9]
+    bids, _ = ladder_of("buy", [5, 6, 9])
+    assert [level.price for level in bids.reach(6)] == [9, 6]
+    assert list(bids.reach(10)) == []
 
 
 def test_an_emptied_level_is_gone() -> None:

@@ -8,9 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from matcher.core.digest import digest_of
 from matcher.core.engine import Engine
-from matcher.core.working import Account, WorkingOrder
 from tests.unit.core.floor import ACME_USD, Floor
 from venue.commands import AnyCommand, Deposit, ListProduct, PlaceOrder
 
@@ -70,8 +68,14 @@ def test_every_command_that_changes_something_changes_the_digest() -> None:
 
 
 def test_a_fee_total_that_rounds_to_the_same_fee_still_shows() -> None:
-    orders = [WorkingOrder(ORDER, Account("ann"), 1) for _ in range(2)]
-    orders[0].weighted, orders[1].weighted = 1, 2
-    assert orders[0].view() == orders[1].view()
-    digests = {digest_of(books={}, accounts={}, transfers=(), order_ids=(), done=[order]) for order in orders}
-    assert len(digests) == 2
+    engine = Engine()
+    engine.apply(ListProduct(product=ACME_USD))
+    engine.apply(ORDER)
+    book = engine.book("ACME-USD")
+    assert book is not None
+    (order,) = book.orders()
+    order.weighted = 1
+    view, digest = order.view(), engine.digest()
+    order.weighted = 2
+    assert order.view() == view
+    assert engine.digest() != digest

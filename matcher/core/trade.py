@@ -1,0 +1,53 @@
+"""Two orders meet."""
+
+from matcher.core import telling
+from matcher.core.book import Level
+from matcher.core.turn import Turn
+from matcher.core.working import WorkingOrder
+from venue.events import Traded
+
+
+def trade(maker: WorkingOrder, taker: WorkingOrder, turn: Turn, price: int, size: int) -> Traded:
+    """Trade `size` lots at `price` ticks between two orders; the levels are the caller's to change."""
+    book = turn.book
+    value = price * size * book.lot_value
+    maker_fee, maker_released = maker.fill(size, value, maker.command.maker_bps)
+    taker_fee, taker_released = taker.fill(size, value, taker.command.taker_bps)
+    book.sequence += 1
+    book.trade_id += 1
+    # Each side takes its own number: an account that trades with itself takes two.
+    maker_sequence = maker.account.next_sequence()
+    taker_sequence = taker.account.next_sequence()
+    traded = Traded(
+        at=turn.at,
+        sequence=book.sequence,
+        trade_id=book.trade_id,
+        product_id=book.product_id,
+        side=maker.command.side,
+        price=price,
+        size=size,
+        maker_order_id=maker.order_id,
+        maker_account=maker.account.name,
+        maker_account_sequence=maker_sequence,
+        maker_fee=maker_fee,
+        maker_released=maker_released,
+        taker_order_id=taker.order_id,
+        taker_account=taker.account.name,
+        taker_account_sequence=taker_sequence,
+        taker_fee=taker_fee,
+        taker_released=taker_released,
+    )
+    maker.keep(traded)
+    taker.keep(traded)
+    return traded
+
+
+def exhausted(maker: WorkingOrder, level: Level, turn: Turn) -> None:
+    """All that `maker` showed has traded: an iceberg shows its next slice, any other order is filled."""
+    display_size = maker.command.display_size
+    if maker.remaining and display_size is not None:
+        level.renew(maker, display_size)
+        turn.events.append(telling.opened(maker, turn.book, at=turn.at))
+    else:
+        level.ladder.remove(maker, level)
+        turn.end(maker, "filled")

@@ -1,0 +1,95 @@
+"""The engine beside the naive market, command by command, under the eyes of a witness.
+
+Each run is one seed: both are asked the same and must tell the same; after it, and once in the midst of it, their
+digests are equal, and the engine goes on from its saved state as if nothing had been.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import msgspec
+
+from matcher.core.engine import Engine
+from tests.naive.flow import Flow
+from tests.naive.market import NaiveMarket
+from tests.naive.witness import Witness
+from venue.commands import AnyCommand
+
+COMMANDS_PER_RUN = 200
+# Small, so that orders leave the window of those that are known.
+DONE_MAX = 60
+
+
+class Report(msgspec.Struct):
+    """What a campaign found. `violation` is the first: its seed, what failed, and the shortest run that still fails."""
+
+    campaign: str
+    commands: int = 0
+    runs: int = 0
+    violations: int = 0
+    events: int = 0
+    first_seed: int = 0
+    seconds: float = 0.0
+    told: dict[str, int] = {}
+    violation: dict[str, Any] | None = None
+
+
+def commands_of(seed: int) -> list[AnyCommand]:
+    """The run of one seed; every third one has busy operators, every third none but time."""
+    return list(Flow(Random(seed), lively=(0, 4, 12)[seed % 3]).commands(COMMANDS_PER_RUN))
+
+
+def play(commands: Sequence[AnyCommand], told: Counter[str] | None = None) -> None:
+    """Drive both with one run. Raises AssertionError with what was wrong."""
+    engine, naive = Engine(done_max=DONE_MAX), NaiveMarket(done_max=DONE_MAX)
+    witness = Witness(engine)
+    for number, command in enumerate(commands):
+        if number == len(commands) // 2:
+            saved = engine.save()
+            assert engine.state() == naive.state(), "the states differ in the midst"
+            engine = witness.engine = Engine.restore(saved, done_max=DONE_MAX)
+            assert engine.save() == saved, "the restored state is another"
+        events = engine.apply(command)
+        assert events == naive.apply(command), f"the events of command {number} differ"
+        witness.see(command, events)
+        if told is not None:
+            told.update(type(event).__name__ for event in events)
+    assert engine.digest() == naive.digest(), "the digests differ"
+
+
+def failure_of(commands: Sequence[AnyCommand]) -> str | None:
+    """What is wrong with a run; None when nothing is."""
+    try:
+        play(commands)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    return None
+
+
+def shortest(commands: list[AnyCommand]) -> list[AnyCommand]:
+    """Cut a failing run down: leave out ever smaller parts as long as it still fails."""
+    size = max(len(commands) // 2, 1)
+    while True:
+        position = 0
+        while position < len(commands):
+            fewer = commands[:position] + commands[position + size :]
+            if failure_of(fewer) is not None:
+                commands = fewer
+            else:
+                position += size
+        if size == 1:
+            return commands
+        size //= 2
+
+
+def violation_of(seed: int) -> dict[str, Any]:
+    """All that one needs to see a failing seed fail."""
+    commands = shortest(commands_of(seed))
+    return {
+        "seed": seed,
+        "failure": failure_of(commands),
+        "commands": json.loads(msgspec.json.encode(commands)),
+    }
