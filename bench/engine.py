@@ -1,34 +1,34 @@
 """How fast the matching core is, and whether it is right: real order flow in, canonical reports out.
 
     python -m bench.engine --workload FILE.csv.xz --reports OUT
+    python -m bench.engine --workload FILE.csv.xz --compare [--rivals PYTHON] [--charts DIRECTORY]
+    python -m bench.engine --depth [--charts DIRECTORY]
 
-The flow is that of the public matching-engine benchmark by Flash One Technologies. Its modify is sent as a cancel and
-a new order; ids being unique for ever here, the new one is called `<id>.<message>`. Reports name it `<id>`. Their
-lines, sorted by (seq, type) and joined by newlines:
+The flow and its reports: see bench.flow. Its modify is sent as a cancel and a new order; ids being unique for ever
+here, the new one is called `<id>.<message>`. Reports name it `<id>`.
 
-    0,seq,side,order_id,price,quantity   accepted      2,seq,side,order_id,price            cancelled
-    1,seq,price,quantity,maker,taker     trade         3,seq,side,order_id,price,quantity   modified
-    4,seq,order_id                       no such order to cancel; 5: none to modify
+--compare takes the time of the production book, of the bare book (bench.floor) and of engines from PyPI (bench.rivals,
+where PYTHON has them installed), one after the other, round after round; the best round of each counts. --depth tells
+what an operation costs, and what memory an order takes, at 1,000, 10,000 and 100,000 resting orders.
 """
 
 import argparse
-import csv
 import gc
 import hashlib
-import lzma
 import time
-from collections.abc import Iterable, Iterator
+from itertools import batched
 from pathlib import Path
-from typing import TextIO, cast
 
 import msgspec
 
+from bench import comparison, depth
+from bench.flow import Message, canonical, load
 from matcher.core.engine import Engine
 from venue.commands import AnyCommand, CancelOrder, ListProduct, PlaceOrder
 from venue.events import AnyEvent, OrderDone, Traded
 from venue.holds import hold_for
-from venue.orders import Side
 from venue.products import Asset, Product
+from venue.wire import COMMANDS, encode
 
 PRODUCT = Product(
     id="ACME-USD",
@@ -38,18 +38,7 @@ PRODUCT = Product(
     lot_units=1,
 )
 ACCOUNTS = 8
-
-
-class Message(msgspec.Struct, frozen=True):
-    """One line of the flow; prices in ticks, quantities in lots, None where a cancel has none."""
-
-    kind: str
-    seq: int
-    order_id: str
-    side: Side | None
-    ioc: bool
-    quantity: int
-    price: int
+CHUNK = 1_000
 
 
 class Replay:
@@ -59,6 +48,7 @@ class Replay:
         self.engine = Engine()
         self.commands: list[AnyCommand] = []
         self.reports: list[str] = []
+        self.trades: list[tuple[int, int]] = []
         # The flow's order id -> the id under which the order lives here.
         self._named: dict[str, str] = {}
         self._apply(ListProduct(product=PRODUCT))
@@ -99,13 +89,12 @@ class Replay:
         self.reports.append(f"3,{message.seq},{_code(message)},{message.order_id},{message.price},{message.quantity}")
 
     def _place(self, message: Message, order_id: str) -> list[AnyEvent]:
-        assert message.side is not None
         order = PlaceOrder(
             at=message.seq,
             order_id=order_id,
             account=_account(message.order_id),
             product_id=PRODUCT.id,
-            side=message.side,
+            side="buy" if message.side == "buy" else "sell",
             price=message.price,
             size=message.quantity,
             time_in_force="IOC" if message.ioc else "GTC",
@@ -113,6 +102,7 @@ class Replay:
         events = self._apply(msgspec.structs.replace(order, hold=hold_for(order, PRODUCT)))
         for event in events:
             if isinstance(event, Traded):
+                self.trades.append((event.price, event.size))
                 maker, taker = _original(event.maker_order_id), _original(event.taker_order_id)
                 self.reports.append(f"1,{message.seq},{event.price},{event.size},{maker},{taker}")
         return events
@@ -127,66 +117,68 @@ class Replay:
         return self.engine.apply(command)
 
 
-def canonical(reports: Iterable[str]) -> str:
-    """The report stream as the benchmark hashes it: by (seq, type), the trades of one message in match order."""
-
-    def place(line: str) -> tuple[int, int]:
-        kind, seq, _ = line.split(",", 2)
-        return int(seq), int(kind)
-
-    return "\n".join(sorted(reports, key=place))
-
-
-def read(flow: TextIO) -> Iterator[Message]:
-    """Read the flow's csv, header included."""
-    for row in csv.DictReader(flow):
-        yield Message(
-            kind=row["kind"],
-            seq=int(row["seq"]),
-            order_id=row["order_id"],
-            side=cast("Side", row["side"]) if row["side"] else None,
-            ioc=row["ioc"] == "1",
-            quantity=int(row["quantity"] or 0),
-            price=int(row["price_ticks"] or 0),
-        )
-
-
 def seconds_for(commands: list[AnyCommand]) -> float:
-    """Time a fresh engine on the commands, its events made and dropped."""
+    """Time a fresh engine on the commands, its events made and dropped.
+
+    As in the service, a command has just been decoded when it is applied: chunk after chunk is, while the clock stands.
+    """
+    chunks = [encode(list(chunk)) for chunk in batched(commands, CHUNK, strict=False)]
     engine = Engine()
     apply = engine.apply
+    seconds = 0.0
     gc.collect()
     gc.freeze()
-    start = time.perf_counter()
-    for command in commands:
-        apply(command)
-    seconds = time.perf_counter() - start
+    for chunk in chunks:
+        decoded = COMMANDS.decode(chunk)
+        start = time.perf_counter()
+        for command in decoded:
+            apply(command)
+        seconds += time.perf_counter() - start
     gc.unfreeze()
     return seconds
 
 
 def main() -> None:
     """Replay a workload, write its reports, print their hash and the engine's speed."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--workload", type=Path, required=True, help="the order flow, .csv or .csv.xz")
+    parser = argparse.ArgumentParser(prog="python -m bench.engine", description=main.__doc__)
+    parser.add_argument("--workload", type=Path, help="the order flow, .csv or .csv.xz")
     parser.add_argument("--reports", type=Path, help="where to write the canonical reports")
     parser.add_argument("--rounds", type=int, default=3, help="how often to take the time; the best counts")
+    parser.add_argument("--compare", action="store_true", help="beside a bare book and engines from PyPI")
+    parser.add_argument("--rivals", type=Path, help="a Python that has the engines from PyPI")
+    parser.add_argument("--depth", action="store_true", help="cost and memory at growing depth")
+    parser.add_argument("--charts", type=Path, default=Path(".local/bench"), help="where to draw")
     arguments = parser.parse_args()
-    path: Path = arguments.workload
-    with lzma.open(path, "rt") if path.suffix == ".xz" else path.open() as flow:
-        messages = list(read(cast("TextIO", flow)))
+    if arguments.workload is not None:
+        replay = replayed(load(arguments.workload), reports=arguments.reports, rounds=arguments.rounds)
+        if arguments.compare:
+            comparison.compare(
+                arguments.workload,
+                lambda: seconds_for(replay.commands),
+                trades=replay.trades,
+                rounds=arguments.rounds,
+                rivals=arguments.rivals,
+                charts_in=arguments.charts,
+            )
+    if arguments.depth:
+        depth.measure(arguments.charts)
+
+
+def replayed(messages: list[Message], *, reports: Path | None, rounds: int) -> Replay:
+    """Replay the messages and print what came of it."""
     replay = Replay()
     for message in messages:
         replay.take(message)
     text = canonical(replay.reports)
-    if arguments.reports:
-        arguments.reports.write_text(text)
-    seconds = min(seconds_for(replay.commands) for _ in range(arguments.rounds))
+    if reports is not None:
+        reports.write_text(text)
+    seconds = min(seconds_for(replay.commands) for _ in range(rounds))
     trades = sum(report.startswith("1,") for report in replay.reports)
     print(f"messages   {len(messages):>10,}   commands {len(replay.commands):,}")
     print(f"reports    {len(replay.reports):>10,}   trades {trades:,}")
     print(f"sha-256    {hashlib.sha256(text.encode()).hexdigest()}")
     print(f"messages/s {len(messages) / seconds:>10,.0f}   commands/s {len(replay.commands) / seconds:,.0f}")
+    return replay
 
 
 def _original(order_id: str) -> str:

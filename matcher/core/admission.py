@@ -7,7 +7,6 @@ from matcher.core.book import Book
 from matcher.core.selftrade import fills_whole
 from matcher.core.working import Account
 from venue.commands import PlaceOrder
-from venue.holds import fee_on
 from venue.money import BASIS_POINTS, UNITS_MAX
 from venue.products import Product
 
@@ -23,36 +22,45 @@ def refusal(order: PlaceOrder, book: Book | None, account: Account) -> str | Non
         return reasons.DEADLINE
     product = book.product
     malformed = _limit(order, product) if order.type == "limit" else _market(order, product)
-    if malformed is None and not _is_plain(order):
-        malformed = _terms(order, product)
     if malformed is not None:
         return malformed
-    needed = _needed(order, book)
-    if needed > UNITS_MAX or order.hold > UNITS_MAX:
+    time_in_force = order.time_in_force
+    has_terms = order.stop is not None or order.display_size is not None or order.stop_price is not None
+    if has_terms or order.expire_at is not None or time_in_force == "GTT":
+        malformed = _terms(order, product)
+        if malformed is not None:
+            return malformed
+    hold, needed = order.hold, _needed(order, book)
+    if needed > UNITS_MAX or hold > UNITS_MAX:
         return reasons.TOO_LARGE
-    if order.hold < needed:
+    if hold < needed:
         return reasons.INSUFFICIENT_HOLD
     if book.status != "trading" and (closed := _closed(order, book)) is not None:
         return closed
     if book.ruled and (broken := _rules(order, book, account)) is not None:
         return broken
-    if order.post_only or order.time_in_force == "FOK":
+    if order.post_only or time_in_force == "FOK":
         against = book.asks if order.side == "buy" else book.bids
         if order.post_only and against.crosses(order.price):
             return reasons.POST_ONLY
-        if order.time_in_force == "FOK" and not fills_whole(order, account, against, book):
+        if time_in_force == "FOK" and not fills_whole(order, account, against, book):
             return reasons.FOK
     return None
 
 
 def _limit(order: PlaceOrder, product: Product) -> str | None:
-    if order.price is None or not 0 < order.price <= product.price_max:
+    price, size = order.price, order.size
+    if price is None or not 0 < price <= product.price_max:
         return reasons.BAD_PRICE
     if order.funds is not None:
         return reasons.BAD_FUNDS
     if order.post_only and order.time_in_force not in {"GTC", "GTT"}:
         return reasons.BAD_TIME_IN_FORCE
-    return _size(order, product)
+    if size is None or not product.size_min <= size <= product.size_max:
+        return _size(order, product)
+    if -BASIS_POINTS < order.maker_bps <= BASIS_POINTS and -BASIS_POINTS < order.taker_bps <= BASIS_POINTS:
+        return None
+    return reasons.BAD_RATE
 
 
 def _market(order: PlaceOrder, product: Product) -> str | None:
@@ -86,16 +94,6 @@ def _rates(order: PlaceOrder) -> str | None:
     if -BASIS_POINTS < order.maker_bps <= BASIS_POINTS and -BASIS_POINTS < order.taker_bps <= BASIS_POINTS:
         return None
     return reasons.BAD_RATE
-
-
-def _is_plain(order: PlaceOrder) -> bool:
-    return (
-        order.stop is None
-        and order.display_size is None
-        and order.expire_at is None
-        and order.stop_price is None
-        and order.time_in_force != "GTT"
-    )
 
 
 def _terms(order: PlaceOrder, product: Product) -> str | None:
@@ -164,11 +162,11 @@ def price_rules(price: int, size: int, book: Book) -> str | None:
 
 
 def _needed(order: PlaceOrder, book: Book) -> int:
-    """venue.holds.hold_for for an order of the right shape, with the book's own constants: it runs for every order."""
-    size = order.size or 0
+    """venue.holds.hold_for for an order of the right shape, spelled out: it runs for every order."""
     if order.side == "sell":
-        return size * book.lot_units
+        return (order.size or 0) * book.lot_units
     if order.funds is not None:
         return order.funds
-    notional = size * (order.price or 0) * book.lot_value
-    return notional + fee_on(notional * max(order.maker_bps, order.taker_bps, 0))
+    notional = (order.size or 0) * (order.price or 0) * book.lot_value
+    rate = order.maker_bps if order.maker_bps > order.taker_bps else order.taker_bps
+    return notional - (-notional * rate // BASIS_POINTS) if rate > 0 else notional

@@ -73,7 +73,7 @@ def amend(command: AmendOrder, order: WorkingOrder, turn: Turn) -> None:
         level.size += more
     elif keeps_place:
         level.cut(order, -more)
-        turn.touched[level.ladder.sign * level.price] = None
+        turn.touched[level.ladder.sign * level.price] = level
     else:
         turn.lift(order)
         order.hidden = 0

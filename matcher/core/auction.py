@@ -88,7 +88,7 @@ def uncross(turn: Turn) -> None:
         turn.events.append(trade(maker, taker, turn, price, size))
         for order, level in ((maker, levels[maker is ask]), (taker, levels[taker is ask])):
             level.size -= size
-            turn.touched[level.ladder.sign * level.price] = None
+            turn.touched[level.ladder.sign * level.price] = level
             if order.remaining == order.hidden:
                 exhausted(order, level, turn)
     book.refer_to(price)

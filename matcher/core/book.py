@@ -39,38 +39,19 @@ class Level:
             yield order
             order = order.next
 
-    def append(self, order: WorkingOrder) -> None:
-        """Put `order` behind those that are there."""
-        tail = self.tail
-        if tail is None:
-            self.head = order
-        else:
-            tail.next = order
-            order.previous = tail
-        self.tail = order
-
-    def unlink(self, order: WorkingOrder) -> None:
-        """Take `order` out of the list, wherever it stands in it."""
-        before, after = order.previous, order.next
-        if before is None:
-            self.head = after
-        else:
-            before.next = after
-        if after is None:
-            self.tail = before
-        else:
-            after.previous = before
-        order.previous = order.next = None
-
     def renew(self, order: WorkingOrder, display_size: int) -> None:
         """Show the next slice of an iceberg whose last one is gone: it goes behind the others."""
         slice_ = min(display_size, order.hidden)
         order.hidden -= slice_
         self.hidden -= slice_
         self.size += slice_
-        if self.tail is not order:
-            self.unlink(order)
-            self.append(order)
+        # It stood first, for it traded.
+        after, last = order.next, self.tail
+        if after is not None and last is not None:
+            self.head = after
+            after.previous = order.next = None
+            order.previous = last
+            last.next = self.tail = order
 
     def cut(self, order: WorkingOrder, size: int) -> None:
         """Take `size` of an order's lots out, those first that it hides; it keeps its place."""
@@ -101,22 +82,37 @@ class Ladder:
         for key in reversed(self.keys):
             yield self.levels[self.sign * key]
 
-    def add(self, order: WorkingOrder, price: int) -> None:
-        """Let `order` rest at `price` behind those that are there."""
+    def add(self, order: WorkingOrder, price: int) -> Level:
+        """Let `order` rest at `price` behind those that are there. Gives the level."""
         level = self.levels.get(price)
         if level is None:
             level = self.levels[price] = Level(self, price)
             insort(self.keys, self.sign * price)
-        level.append(order)
+        tail = level.tail
+        if tail is None:
+            level.head = order
+        else:
+            tail.next = order
+            order.previous = tail
+        level.tail = order
         order.level = level
         level.size += order.remaining - order.hidden
         level.hidden += order.hidden
         level.count += 1
+        return level
 
     def remove(self, order: WorkingOrder, level: Level) -> None:
         """Take `order` out of `level`, wherever it stands in it; an empty level goes with it."""
-        level.unlink(order)
-        order.level = None
+        before, after = order.previous, order.next
+        if before is None:
+            level.head = after
+        else:
+            before.next = after
+        if after is None:
+            level.tail = before
+        else:
+            after.previous = before
+        order.previous = order.next = order.level = None
         level.size -= order.remaining - order.hidden
         level.hidden -= order.hidden
         level.count -= 1

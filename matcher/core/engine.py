@@ -13,7 +13,7 @@ from matcher.core import amendment, deposits, halts, listing, matching, reasons,
 from matcher.core.admission import refusal
 from matcher.core.book import Book
 from matcher.core.register import Register
-from matcher.core.turn import Turn
+from matcher.core.turn import Turn, cancel, lay
 from matcher.core.working import WorkingOrder, storable
 from venue.commands import (
     AmendOrder,
@@ -154,23 +154,24 @@ class Engine:
         if command.order_id in register.orders:
             return []
         book = self._books.get(command.product_id)
-        account = register.account(command.account)
+        account = register.accounts.get(command.account) or register.account(command.account)
         reason = refusal(command, book, account)
+        # By position: Python makes an object so in half the time.
         if book is None or reason is not None:
-            order = WorkingOrder(command, account, peers={}, lot=0, number=len(register.orders))
-            register.orders[command.order_id] = order
+            order = WorkingOrder(command, account, {}, 0, len(register.orders))
+            register.orders[order.order_id] = order
             register.retire(order)
             return [telling.refused(order, reason or reasons.UNKNOWN_PRODUCT)]
-        order = WorkingOrder(
-            command,
-            account,
-            peers=account.open_in(command.product_id),
-            lot=book.lot_of(command.side),
-            number=len(register.orders),
-        )
-        register.orders[command.order_id] = order
+        peers = account.books.get(command.product_id)
+        if peers is None:
+            peers = account.open_in(command.product_id)
+        lot = book.lot_value if command.side == "buy" else book.lot_units
+        order = register.orders[command.order_id] = WorkingOrder(command, account, peers, lot, len(register.orders))
         if command.expire_at is not None:
             register.time(order)
+        own = matching.rests_at_once(order, book)
+        if own is not None:
+            return lay(order, own, book, command.at)
         turn = Turn(book, command.at, [], [])
         matching.place(order, turn)
         return self._finish(turn)
@@ -203,7 +204,11 @@ class Engine:
         book = self._books[order.command.product_id]
         if book.status == "halted":
             return [self._refuse_cancel(command, reasons.HALTED)]
-        return self._withdraw([order], command.at)
+        if order.waiting:
+            return self._withdraw([order], command.at)
+        events = cancel(order, book, command.at)
+        self._register.retire(order)
+        return events
 
     def _cancel_all(self, command: CancelAll) -> list[AnyEvent]:
         account = self._register.accounts.get(command.account)

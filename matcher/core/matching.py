@@ -1,7 +1,7 @@
 """What an order does to its book, from its arrival to its last event."""
 
 from matcher.core import halts, selftrade, stops, telling
-from matcher.core.book import Ladder
+from matcher.core.book import Book, Ladder
 from matcher.core.trade import exhausted, trade
 from matcher.core.turn import Turn
 from matcher.core.working import WorkingOrder
@@ -9,12 +9,23 @@ from matcher.core.working import WorkingOrder
 _RESTING = frozenset({"GTC", "GTT"})
 
 
+def rests_at_once(order: WorkingOrder, book: Book) -> Ladder | None:
+    """Where an order that is taken on now will rest without a trade, and nothing else will happen; None otherwise."""
+    command = order.command
+    if command.type != "limit" or command.time_in_force not in _RESTING or command.stop is not None:
+        return None
+    own, keys = (book.bids, book.asks.keys) if order.buy else (book.asks, book.bids.keys)
+    if keys and own.sign * order.price >= -keys[-1] and book.status != "auction":
+        return None
+    return None if book.triggered.keys else own
+
+
 def place(order: WorkingOrder, turn: Turn) -> None:
     """Take an order on. Events: received and those of `execute`, or accepted where it waits for its stop price."""
     if order.command.stop is not None:
         stops.accept(order, turn)
         return
-    turn.events.append(telling.received(order, turn.book, at=turn.at, hold=order.hold))
+    turn.events.append(telling.received(order, turn.book, turn.at, order.hold))
     execute(order, turn)
 
 
@@ -22,7 +33,7 @@ def settle(turn: Turn) -> None:
     """After a command's own work: wake the stop orders whose price was reached, one after the other."""
     for order in stops.awake(turn.book):
         turn.events.append(telling.activated(order, at=turn.at))
-        turn.events.append(telling.received(order, turn.book, at=turn.at, hold=0))
+        turn.events.append(telling.received(order, turn.book, turn.at, 0))
         execute(order, turn)
 
 
@@ -86,7 +97,7 @@ def _match(taker: WorkingOrder, against: Ladder, turn: Turn) -> tuple[bool, int]
                 last = price
             wanted = taker.wants(price)
         if last == price:
-            turn.touched[against.sign * price] = None
+            turn.touched[against.sign * price] = level
         if taker.done_at is not None:
             break
     if last:

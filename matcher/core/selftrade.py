@@ -34,7 +34,7 @@ def _decrement(taker: WorkingOrder, maker: WorkingOrder, level: Level, turn: Tur
     wanted, there = taker.wants(level.price), maker.remaining
     if wanted < there:
         level.cut(maker, wanted)
-        turn.touched[level.ladder.sign * level.price] = None
+        turn.touched[level.ladder.sign * level.price] = level
         _shrink(maker, wanted, level.price, turn)
     else:
         turn.withdraw(maker, "canceled")

@@ -205,9 +205,9 @@ def _order(saved: SavedOrder, command: PlaceOrder, books: dict[str, Book], regis
     order = WorkingOrder(
         command,
         account,
-        peers={} if book is None else account.open_in(command.product_id),
-        lot=0 if book is None else book.lot_of(command.side),
-        number=saved.number,
+        {} if book is None else account.open_in(command.product_id),
+        0 if book is None else book.lot_of(command.side),
+        saved.number,
     )
     order.price = saved.price
     order.size = saved.size

@@ -15,29 +15,35 @@ from venue.events import (
 )
 
 
-def received(order: WorkingOrder, book: Book, *, at: int, hold: int) -> OrderReceived:
+def received(order: WorkingOrder, book: Book, at: int, hold: int) -> OrderReceived:
     """It is taken on. `hold`: what it brought, 0 where that was told before."""
     command = order.command
     account = order.account
     book.sequence += 1
     account.sequence += 1
-    return OrderReceived(
+    # Python makes calls with more than 15 names several times slower, and few orders have more to tell than these.
+    event = OrderReceived(
         at=at,
         sequence=book.sequence,
         account_sequence=account.sequence,
-        order_id=command.order_id,
-        account=command.account,
-        product_id=command.product_id,
+        order_id=order.order_id,
+        account=account.name,
+        product_id=book.product_id,
         side=command.side,
         type=command.type,
         time_in_force=command.time_in_force,
         post_only=command.post_only,
         client_oid=command.client_oid,
         price=order.price or None,
-        size=None if command.size is None else order.size,
-        funds=command.funds,
+        size=order.size or None,
         hold=hold,
         stp=command.stp,
+    )
+    if command.funds is None and command.display_size is None and command.expire_at is None and command.stop is None:
+        return event
+    return replace(
+        event,
+        funds=command.funds,
         expire_at=command.expire_at,
         stop=command.stop,
         stop_price=command.stop_price,
@@ -89,8 +95,9 @@ def activated(order: WorkingOrder, *, at: int) -> StopActivated:
     )
 
 
-def opened(order: WorkingOrder, book: Book, *, at: int) -> OrderOpened:
+def opened(order: WorkingOrder, book: Book, at: int) -> OrderOpened:
     """It rests, behind the others at its price."""
+    command = order.command
     account = order.account
     book.sequence += 1
     account.sequence += 1
@@ -101,10 +108,10 @@ def opened(order: WorkingOrder, book: Book, *, at: int) -> OrderOpened:
         order_id=order.order_id,
         account=account.name,
         product_id=book.product_id,
-        side=order.command.side,
+        side=command.side,
         price=order.price,
         remaining=order.remaining,
-        shown=shown(order),
+        shown=None if command.display_size is None else order.remaining - order.hidden,
     )
 
 

@@ -47,7 +47,7 @@ def exhausted(maker: WorkingOrder, level: Level, turn: Turn) -> None:
     display_size = maker.command.display_size
     if maker.remaining and display_size is not None:
         level.renew(maker, display_size)
-        turn.events.append(telling.opened(maker, turn.book, at=turn.at))
+        turn.events.append(telling.opened(maker, turn.book, turn.at))
     else:
         level.ladder.remove(maker, level)
         turn.end(maker, "filled")

@@ -1,7 +1,7 @@
 """One command's work on one book, as it goes on: what it tells, which levels it touched, which orders it ended."""
 
 from matcher.core import telling
-from matcher.core.book import Book, Ladder
+from matcher.core.book import Book, Ladder, Level
 from matcher.core.working import WorkingOrder
 from venue.events import AnyEvent, LevelChanged
 from venue.orders import DoneReason
@@ -17,8 +17,9 @@ class Turn:
         self.at = at
         self.events = events
         self.done = done
-        # Signed prices (Ladder.keys), in the order in which the levels were first touched.
-        self.touched: dict[int, None] = {}
+        # By signed price (Ladder.keys), in the order in which they were first touched. Where a level went and another
+        # came at its price, the latter.
+        self.touched: dict[int, Level] = {}
 
     def end(self, order: WorkingOrder, reason: DoneReason) -> None:
         """Close an order that stands in no book, or no longer."""
@@ -39,32 +40,72 @@ class Turn:
         ladder = level.ladder
         ladder.remove(order, level)
         if not order.waiting:
-            self.touched[ladder.sign * level.price] = None
+            self.touched[ladder.sign * level.price] = level
 
     def rest(self, order: WorkingOrder, own: Ladder) -> None:
         """Let what is left of an order rest in the book, an iceberg with its first slice."""
         display_size = order.command.display_size
         if display_size is not None:
             order.hidden = max(order.remaining - display_size, 0)
-        own.add(order, order.price)
+        level = own.add(order, order.price)
         order.peers[order.order_id] = order
-        self.touched[own.sign * order.price] = None
-        self.events.append(telling.opened(order, self.book, at=self.at))
+        self.touched[own.sign * order.price] = level
+        self.events.append(telling.opened(order, self.book, self.at))
 
     def tell_levels(self) -> None:
         """What is shown at the levels that were touched, absolutely."""
         book = self.book
-        for key in self.touched:
-            ladder = book.bids if key > 0 else book.asks
-            price = abs(key)
-            level = ladder.levels.get(price)
+        for level in self.touched.values():
             self.events.append(
                 LevelChanged(
                     at=self.at,
                     sequence=book.sequence,
                     product_id=book.product_id,
-                    side=ladder.side,
-                    price=price,
-                    size=0 if level is None else level.size,
+                    side=level.ladder.side,
+                    price=level.price,
+                    size=level.size,
                 )
             )
+
+
+def lay(order: WorkingOrder, own: Ladder, book: Book, at: int) -> list[AnyEvent]:
+    """Take on one order that rests at once: what a turn would do, in a straight line, for so do most orders."""
+    price = order.price
+    display_size = order.command.display_size
+    if display_size is not None:
+        order.hidden = max(order.remaining - display_size, 0)
+    level = own.add(order, price)
+    order.peers[order.order_id] = order
+    return [
+        telling.received(order, book, at, order.hold),
+        telling.opened(order, book, at),
+        LevelChanged(
+            at=at,
+            sequence=book.sequence,
+            product_id=book.product_id,
+            side=own.side,
+            price=price,
+            size=level.size,
+        ),
+    ]
+
+
+def cancel(order: WorkingOrder, book: Book, at: int) -> list[AnyEvent]:
+    """Close one order that rests: what a turn would do, in a straight line, for it is half of all commands."""
+    level = order.level
+    assert level is not None
+    ladder = level.ladder
+    ladder.remove(order, level)
+    book.sequence += 1
+    sequence = book.sequence
+    return [
+        order.close("canceled", at, sequence),
+        LevelChanged(
+            at=at,
+            sequence=sequence,
+            product_id=book.product_id,
+            side=ladder.side,
+            price=level.price,
+            size=level.size,
+        ),
+    ]

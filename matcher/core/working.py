@@ -79,7 +79,7 @@ class WorkingOrder:
     )
 
     def __init__(
-        self, command: PlaceOrder, account: Account, *, peers: dict[str, WorkingOrder], lot: int, number: int
+        self, command: PlaceOrder, account: Account, peers: dict[str, WorkingOrder], lot: int, number: int
     ) -> None:
         self.command = command
         self.order_id = command.order_id
@@ -90,11 +90,9 @@ class WorkingOrder:
         self.buy = command.side == "buy"
         self.price = command.price or 0
         self.size = self.remaining = command.size or 0
-        self.hidden = 0
+        self.hidden = self.value = self.weighted = 0
         self.funds = command.funds
         self.hold = command.hold
-        self.value = 0
-        self.weighted = 0
         self.waiting = False
         self.level: Level | None = None
         self.previous: WorkingOrder | None = None

@@ -58,7 +58,7 @@ class OrderReceived(Event, frozen=True, kw_only=True, tag="received"):
     client_oid: str | None
     price: int | None
     size: int | None
-    funds: int | None
+    funds: int | None = None
     hold: int
     stp: SelfTradePrevention | None = None
     expire_at: int | None = None

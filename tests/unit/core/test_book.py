@@ -10,7 +10,7 @@ ACCOUNT = Account("ann")
 
 def order(name: str, side: Side, price: int, size: int = 1) -> WorkingOrder:
     command = PlaceOrder(order_id=name, account="ann", product_id="P", side=side, price=price, size=size)
-    return WorkingOrder(command, ACCOUNT, peers={}, lot=1, number=0)
+    return WorkingOrder(command, ACCOUNT, {}, 1, 0)
 
 
 def ladder_of(side: Side, prices: list[int]) -> tuple[Ladder, list[WorkingOrder]]:

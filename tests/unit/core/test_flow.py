@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from bench.engine import Replay, canonical, read
+from bench.engine import Replay
+from bench.flow import canonical, read
 
 FLOW = Path(__file__).parents[3] / "local" / "demo" / "flow.csv"
 # SHA-256 of the reports of these messages. They are the first lines of the reports of 200,000 messages whose hash the
