@@ -1,8 +1,9 @@
 """The uncross of an auction: one price for everyone.
 
 It is the price at which most lots trade; among those the one that leaves least over; among those the one nearest to
-the reference price (without one, to the middle between best bid and best ask); then the lowest. Any tick can be the
-price, not only those of orders. At the price, better-priced orders trade first, then older ones.
+the reference price (without one, to the middle between best bid and best ask). Any tick can be the price, not only
+those of orders. No two are equally good: demand falls and supply grows with the price, so what lies between two prices
+is no worse than they are. At the price, better-priced orders trade first, then older ones.
 """
 
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ def balance(book: Book) -> Balance | None:
     reference = (best_bid + best_ask) // 2 if book.reference is None else book.reference
     return min(
         _balances(book, best_ask, best_bid, reference),
-        key=lambda at: (-at.volume, abs(at.surplus), abs(at.price - reference), at.price),
+        key=lambda at: (-at.volume, abs(at.surplus), abs(at.price - reference)),
     )
 
 

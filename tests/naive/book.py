@@ -367,7 +367,7 @@ class NaiveBook:
             return min(demand, supply), demand - supply
 
         ticks = range(asks[0].price, bids[0].price + 1)
-        price = min(ticks, key=lambda at: (-outcome(at)[0], abs(outcome(at)[1]), abs(at - near), at))
+        price = min(ticks, key=lambda at: (-outcome(at)[0], abs(outcome(at)[1]), abs(at - near)))
         return price, *outcome(price)
 
     def _uncross(self) -> None:

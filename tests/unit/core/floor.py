@@ -6,12 +6,12 @@ from typing import TypedDict, Unpack
 import msgspec
 
 from matcher.core.engine import Engine
-from venue.commands import AnyCommand, CancelAll, CancelOrder, ListProduct, PlaceOrder
+from venue.commands import AmendOrder, AnyCommand, CancelAll, CancelOrder, Expire, ListProduct, PlaceOrder, SetStatus
 from venue.events import AnyEvent, LevelChanged, OrderDone, OrderRefused, Traded
 from venue.holds import hold_for
 from venue.ledger import hold_asset, imbalance, postings
-from venue.orders import Order, OrderType, Side, TimeInForce
-from venue.products import Asset, Product
+from venue.orders import Order, OrderType, SelfTradePrevention, Side, Stop, TimeInForce
+from venue.products import Asset, MarketStatus, Product
 
 # One tick on one lot is one minor unit of USD; one lot is one minor unit of ACME.
 ACME_USD = Product(
@@ -40,6 +40,11 @@ class Terms(TypedDict, total=False):
     taker_bps: int
     hold: int
     deadline: int | None
+    stp: SelfTradePrevention | None
+    expire_at: int | None
+    stop: Stop | None
+    stop_price: int | None
+    display_size: int | None
 
 
 class Floor:
@@ -53,6 +58,7 @@ class Floor:
         self.product = product
         self.engine = Engine(done_max=done_max)
         self.at = 0
+        self.amends = 0
         self.events: list[AnyEvent] = []
         self.wallets: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         self.apply(ListProduct(product=product))
@@ -85,6 +91,34 @@ class Floor:
         if "hold" not in terms and not (side == "buy" and (price is None or size is None) and order.funds is None):
             order = msgspec.structs.replace(order, hold=hold_for(order, self.product))
         return self.apply(order)
+
+    def amend(
+        self, order_id: str, account: str, *, price: int | None = None, size: int | None = None, hold: int = 0
+    ) -> list[AnyEvent]:
+        """Amend one order of the floor's product; `hold` is what was taken for it on top."""
+        self.amends += 1
+        known = self.engine.order(order_id)
+        return self.apply(
+            AmendOrder(
+                amend_id=f"amend-{self.amends}",
+                order_id=order_id,
+                account=account,
+                product_id=self.product.id,
+                side="buy" if known is None else known.side,
+                price=price,
+                size=size,
+                hold=hold,
+            )
+        )
+
+    def expire(self, at: int) -> list[AnyEvent]:
+        """Let time come to `at`."""
+        self.at = at - 1
+        return self.apply(Expire())
+
+    def status(self, status: MarketStatus, *, reference: int | None = None, until: int | None = None) -> list[AnyEvent]:
+        """Put the market into another state."""
+        return self.apply(SetStatus(product_id=self.product.id, status=status, reference=reference, until=until))
 
     def cancel(self, order_id: str, account: str) -> list[AnyEvent]:
         """Cancel one order."""
@@ -139,6 +173,12 @@ def refused(events: list[AnyEvent]) -> str:
     (refusal,) = events
     assert isinstance(refusal, OrderRefused)
     return refusal.reason
+
+
+def queue(floor: Floor, side: Side) -> list[tuple[str, int]]:
+    """(order, lots shown) in the order in which they trade."""
+    found = floor.engine.resting(floor.product.id, 100)[0 if side == "buy" else 1]
+    return [(order_id, size) for _, size, order_id in found]
 
 
 def kinds(events: list[AnyEvent]) -> list[str]:

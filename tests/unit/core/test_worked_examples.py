@@ -1,6 +1,6 @@
 """Examples from the documentation of public venues, restated: a right venue gives these numbers."""
 
-from tests.unit.core.floor import Floor, done, kinds, refused, trades
+from tests.unit.core.floor import Floor, done, kinds, queue, refused, trades
 from venue.commands import Deposit
 from venue.products import Asset, Product
 
@@ -11,6 +11,33 @@ def test_an_incoming_order_trades_at_the_resting_price() -> None:
     floor.buy("bid", 1, 100)
     assert trades(floor.sell("ask", 1, 80)) == [("bid", 1, 100)]
     assert floor.bids == floor.asks == []
+
+
+def test_an_amend_down_keeps_its_priority_and_cancel_and_replace_does_not() -> None:
+    # Binance: at 87,000 the bids are A 1.00, YOU 5.50, B 4.00; YOU go down to 5.00. In lots of 0.01.
+    for amended in (True, False):
+        floor = Floor()
+        for name, size in (("A", 100), ("YOU", 550), ("B", 400)):
+            floor.buy(name, size, 87_000)
+        if amended:
+            floor.amend("YOU", "ann", size=500)
+            assert queue(floor, "buy") == [("A", 100), ("YOU", 500), ("B", 400)]
+        else:
+            floor.cancel("YOU", "ann")
+            floor.buy("YOU again", 500, 87_000)
+            assert queue(floor, "buy") == [("A", 100), ("B", 400), ("YOU again", 500)]
+
+
+def test_more_size_or_another_price_loses_priority() -> None:
+    # CME, Kraken.
+    floor = Floor()
+    for name in ("A", "B"):
+        floor.buy(name, 10, 100)
+    floor.amend("A", "ann", size=11, hold=100)
+    assert queue(floor, "buy") == [("B", 10), ("A", 11)]
+    floor.amend("B", "ann", price=99)
+    floor.amend("B", "ann", price=100, hold=10)
+    assert queue(floor, "buy") == [("A", 11), ("B", 10)]
 
 
 def test_the_rest_of_a_market_order_on_a_thin_book_is_cancelled() -> None:

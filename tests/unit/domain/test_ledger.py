@@ -4,7 +4,18 @@ import msgspec
 import pytest
 
 from venue import ledger
-from venue.events import AnyEvent, Deposited, LevelChanged, OrderDone, OrderReceived, OrderRefused, Traded
+from venue.events import (
+    AmendRefused,
+    AnyEvent,
+    Deposited,
+    LevelChanged,
+    OrderChanged,
+    OrderDone,
+    OrderReceived,
+    OrderRefused,
+    StopAccepted,
+    Traded,
+)
 from venue.ledger import FEES, WORLD, Posting, imbalance, postings
 from venue.products import Asset, Product
 
@@ -83,7 +94,56 @@ TRADED = Traded(
     taker_fee=2,
     taker_released=11,
 )
+STOPPED = StopAccepted(
+    at=1,
+    account_sequence=1,
+    order_id="o",
+    account="ann",
+    product_id="ACME-USD",
+    side="sell",
+    type="limit",
+    time_in_force="GTC",
+    client_oid=None,
+    price=3,
+    size=4,
+    funds=None,
+    hold=40,
+    stop="loss",
+    stop_price=3,
+)
+CHANGED = OrderChanged(
+    at=1,
+    sequence=4,
+    account_sequence=1,
+    order_id="o",
+    account="ann",
+    product_id="ACME-USD",
+    side="buy",
+    reason="amend",
+    price=4,
+    old_price=3,
+    size=4,
+    old_size=4,
+    remaining=4,
+    held=25,
+    released=5,
+    amend_id="x",
+)
+AMEND_REFUSED = AmendRefused(
+    at=1,
+    account_sequence=1,
+    amend_id="x",
+    order_id="o",
+    account="ann",
+    product_id="ACME-USD",
+    side="buy",
+    hold=25,
+    reason="order_done",
+)
 EVENTS: list[AnyEvent] = [
+    STOPPED,
+    CHANGED,
+    AMEND_REFUSED,
     DEPOSITED,
     RECEIVED,
     REFUSED,
@@ -161,3 +221,24 @@ def test_an_imbalance_names_the_asset_and_what_is_missing() -> None:
 def test_a_buy_holds_quote_and_a_sell_holds_base() -> None:
     assert ledger.hold_asset(PRODUCT, "buy") == "USD"
     assert ledger.hold_asset(PRODUCT, "sell") == "ACME"
+
+
+def test_a_stop_order_holds_when_it_is_accepted_and_not_again_when_it_wakes() -> None:
+    assert list(postings(STOPPED, PRODUCT)) == [Posting("ann", "ACME", "hold", -40, 40, "o", None, "ACME-USD")]
+    assert list(postings(msgspec.structs.replace(RECEIVED, hold=0), PRODUCT)) == []
+
+
+def test_a_change_holds_what_it_brought_and_releases_what_is_too_much() -> None:
+    assert list(postings(CHANGED, PRODUCT)) == [
+        Posting("ann", "USD", "hold", -25, 25, "o", None, "ACME-USD"),
+        Posting("ann", "USD", "release", 5, -5, "o", None, "ACME-USD"),
+    ]
+    assert list(postings(msgspec.structs.replace(CHANGED, held=0, released=0), PRODUCT)) == []
+
+
+def test_a_refused_amend_gives_back_what_it_held() -> None:
+    assert list(postings(AMEND_REFUSED, PRODUCT)) == [
+        Posting("ann", "USD", "hold", -25, 25, "o", None, "ACME-USD"),
+        Posting("ann", "USD", "release", 25, -25, "o", None, "ACME-USD"),
+    ]
+    assert list(postings(AMEND_REFUSED, None)) == []
