@@ -24,14 +24,14 @@ class Level:
 
     __slots__ = ("count", "head", "hidden", "ladder", "price", "size", "tail")
 
-    def __init__(self, ladder: Ladder, price: int) -> None:
+    def __init__(self, ladder: Ladder, price: int, order: WorkingOrder) -> None:
         self.ladder = ladder
         self.price = price
-        self.size = 0
-        self.hidden = 0
-        self.count = 0
-        self.head: WorkingOrder | None = None
-        self.tail: WorkingOrder | None = None
+        self.hidden = hidden = order.hidden
+        self.size = order.remaining - hidden
+        self.count = 1
+        self.head: WorkingOrder | None = order
+        self.tail: WorkingOrder | None = order
 
     def __iter__(self) -> Iterator[WorkingOrder]:
         order = self.head
@@ -86,14 +86,14 @@ class Ladder:
         """Let `order` rest at `price` behind those that are there. Gives the level."""
         level = self.levels.get(price)
         if level is None:
-            level = self.levels[price] = Level(self, price)
+            # Most orders open a level, and most levels close with the order that opened them.
+            level = order.level = self.levels[price] = Level(self, price, order)
             insort(self.keys, self.sign * price)
+            return level
         tail = level.tail
-        if tail is None:
-            level.head = order
-        else:
-            tail.next = order
-            order.previous = tail
+        assert tail is not None
+        tail.next = order
+        order.previous = tail
         level.tail = order
         order.level = level
         level.size += order.remaining - order.hidden
@@ -103,6 +103,19 @@ class Ladder:
 
     def remove(self, order: WorkingOrder, level: Level) -> None:
         """Take `order` out of `level`, wherever it stands in it; an empty level goes with it."""
+        order.level = None
+        if level.count == 1:
+            level.size = level.hidden = level.count = 0
+            level.head = level.tail = None
+            price = level.price
+            del self.levels[price]
+            keys = self.keys
+            key = self.sign * price
+            if keys[-1] == key:
+                keys.pop()
+            else:
+                del keys[bisect_left(keys, key)]
+            return
         before, after = order.previous, order.next
         if before is None:
             level.head = after
@@ -112,21 +125,10 @@ class Ladder:
             level.tail = before
         else:
             after.previous = before
-        order.previous = order.next = order.level = None
+        order.previous = order.next = None
         level.size -= order.remaining - order.hidden
         level.hidden -= order.hidden
         level.count -= 1
-        if not level.count:
-            self._drop(level.price)
-
-    def _drop(self, price: int) -> None:
-        del self.levels[price]
-        keys = self.keys
-        key = self.sign * price
-        if keys[-1] == key:
-            keys.pop()
-        else:
-            del keys[bisect_left(keys, key)]
 
     def crosses(self, limit: int | None) -> bool:
         """Whether an incoming order of the other side with this limit (None: any price) would trade here."""
