@@ -14,6 +14,7 @@ from matcher.core.register import Register
 from matcher.core.working import WorkingOrder
 from venue.commands import PlaceOrder
 from venue.events import Traded
+from venue.holds import fee_on
 from venue.orders import DoneReason
 from venue.products import MarketStatus, Product
 
@@ -217,6 +218,7 @@ def _order(saved: SavedOrder, command: PlaceOrder, books: dict[str, Book], regis
     order.hold = saved.hold
     order.value = int(saved.value)
     order.weighted = int(saved.weighted)
+    order.fees = fee_on(order.weighted)
     order.waiting = saved.waiting
     order.done_at = saved.done_at
     order.done_reason = saved.done_reason

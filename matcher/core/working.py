@@ -45,7 +45,7 @@ class WorkingOrder:
     tick for a buy. price: ticks, 0 for none. size: lots; for an order by funds what it has bought. remaining: lots, 0
     for an order by funds; `hidden` of them are not shown. funds: minor units of the quote asset that an order by funds
     may spend in all. value: minor units of the quote asset traded. weighted: the sum of notional x basis points, of
-    which the fee is rounded up. hold: minor units still held. level: where it stands in the book, or among the stop
+    which the fees are rounded up. hold: minor units still held. level: where it stands in the book, or among the stop
     orders while it is `waiting` (None: nowhere).
 
     The hold: a buy by size goes back, with each fill, to exactly what `needed` says, so a surplus that the command
@@ -58,6 +58,7 @@ class WorkingOrder:
         "command",
         "done_at",
         "done_reason",
+        "fees",
         "funds",
         "hidden",
         "hold",
@@ -90,7 +91,7 @@ class WorkingOrder:
         self.buy = command.side == "buy"
         self.price = command.price or 0
         self.size = self.remaining = command.size or 0
-        self.hidden = self.value = self.weighted = 0
+        self.hidden = self.value = self.weighted = self.fees = 0
         self.funds = command.funds
         self.hold = command.hold
         self.waiting = False
@@ -117,13 +118,14 @@ class WorkingOrder:
             return remaining * self.lot
         notional = remaining * price * self.lot
         rate = max(self.command.maker_bps, self.command.taker_bps, 0)
-        return notional + fee_on(self.weighted + notional * rate) - fee_on(self.weighted)
+        return notional + fee_on(self.weighted + notional * rate) - self.fees
 
     def fill(self, size: int, value: int, bps: int) -> tuple[int, int]:
         """Trade `size` lots worth `value` at a rate of `bps`: (its fee, what its hold no longer needs)."""
-        weighted = self.weighted + value * bps
-        fee = fee_on(weighted) - fee_on(self.weighted)
-        self.weighted = weighted
+        self.weighted += value * bps
+        fees = fee_on(self.weighted)
+        fee = fees - self.fees
+        self.fees = fees
         self.value += value
         if not self.buy:
             self.remaining -= size
@@ -141,7 +143,7 @@ class WorkingOrder:
     def shrink(self, size: int, value: int) -> int:
         """Give up `size` lots, or what they cost with fee where it has funds: what its hold no longer needs."""
         if self.funds is not None:
-            released = value + fee_on(self.weighted + value * self.command.taker_bps) - fee_on(self.weighted)
+            released = value + fee_on(self.weighted + value * self.command.taker_bps) - self.fees
             self.funds -= released
         else:
             self.size -= size
@@ -202,7 +204,7 @@ class WorkingOrder:
             created_at=command.at,
             filled=0 if refused else self.size - self.remaining,
             executed_value=self.value,
-            fees=fee_on(self.weighted),
+            fees=self.fees,
             hold=self.hold,
             done_at=self.done_at,
             done_reason=self.done_reason,

@@ -165,12 +165,12 @@ class Traded(Event, frozen=True, kw_only=True, tag="match"):
     maker_account: str
     maker_account_sequence: int
     maker_fee: int
-    maker_released: int
+    maker_released: int = 0
     taker_order_id: str
     taker_account: str
     taker_account_sequence: int
     taker_fee: int
-    taker_released: int
+    taker_released: int = 0
 
 
 class OrderDone(Event, frozen=True, kw_only=True, tag="done"):

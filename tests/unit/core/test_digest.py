@@ -74,7 +74,7 @@ def test_a_fee_total_that_rounds_to_the_same_fee_still_shows() -> None:
     book = engine.book("ACME-USD")
     assert book is not None
     (order,) = book.orders()
-    order.weighted = 1
+    order.weighted, order.fees = 1, 1
     view, digest = order.view(), engine.digest()
     order.weighted = 2
     assert order.view() == view

@@ -93,7 +93,7 @@ def test_a_state_without_a_later_column_is_read_with_its_default() -> None:
 
 def test_every_field_of_an_order_is_saved() -> None:
     assert set(state.ORDER_COLUMNS) == set(PlaceOrder.__struct_fields__)
-    # What is not saved follows from the rest: the account's books, the place in the level's list.
-    derived = {"account", "buy", "level", "lot", "next", "order_id", "peers", "previous"}
+    # What is not saved follows from the rest: the account's books, the place in the level's list, the rounded fees.
+    derived = {"account", "buy", "fees", "level", "lot", "next", "order_id", "peers", "previous"}
     saved = set(state.SavedOrder.__struct_fields__)
     assert derived | saved == set(Engine.order.__globals__["WorkingOrder"].__slots__)
