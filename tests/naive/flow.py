@@ -36,7 +36,7 @@ PRODUCT = Product(
 )
 OTHER = msgspec.structs.replace(PRODUCT, id="BOLT-USD", breaker_bps=300, halt_us=4, auction_us=6, collar_bps=900)
 ACCOUNTS = ("ann", "bob", "cat")
-RATES = (0, 0, 10, 20, 137, 10_000, -5)
+RATES = (0, 0, 10, 20, 137, 10_000, -5, -50)
 FLAGS: tuple[SelfTradePrevention | None, ...] = (None, None, "dc", "dc", "co", "cn", "cb")
 STOPS: tuple[Stop, ...] = ("loss", "entry")
 STATES: tuple[MarketStatus, ...] = ("trading", "post_only", "limit_only", "cancel_only", "halted", "auction")
@@ -174,7 +174,7 @@ class Flow:
                 case 3:
                     order = replace(order, product_id="NONE")
                 case 4:
-                    order = replace(order, deadline=self.at + rng.choice((-1, 0)))
+                    order = replace(order, deadline=self.at + rng.choice((-1, 0, 1)))
                 case 5:
                     order = replace(order, expire_at=self.at + rng.choice((0, 1)))
                 case 6:
@@ -188,7 +188,7 @@ class Flow:
                 case 10:
                     order = replace(order, post_only=True)
                 case _:
-                    order = replace(order, maker_bps=rng.choice((-10_000, 10_001)), type="market")
+                    order = replace(order, maker_bps=rng.choice((-10_000, -10_001, 10_001)), type="market")
         return order
 
     def _amend(self) -> AmendOrder:
@@ -211,7 +211,7 @@ class Flow:
             price=price,
             size=size,
             hold=rng.choice((0, 0, 60, 400, 5_000, -1)),
-            deadline=rng.choice((None, None, None, None, self.at, self.at - 1)),
+            deadline=rng.choice((None, None, None, self.at + 1, self.at, self.at - 1)),
         )
 
     def _one(self) -> PlaceOrder:

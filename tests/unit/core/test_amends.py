@@ -130,6 +130,14 @@ def test_a_refused_amend_changes_nothing_and_gives_its_hold_back(expected: str, 
     assert (floor.bids, floor.held("ann", "buy"), floor.wallets["ann", "USD"][0]) == before
 
 
+def test_an_amend_to_more_than_63_bits_is_refused() -> None:
+    floor = Floor(msgspec.structs.replace(ACME_USD, lot_units=10**8))
+    floor.buy("b", 1, 1_000_000)
+    assert reason(floor.amend("b", "ann", size=1_000_000, hold=UNITS_MAX)) == "too_large"
+    assert reason(floor.amend("b", "ann", size=2, hold=10**14 - 1)) == "insufficient_hold"
+    assert kinds(floor.amend("b", "ann", size=2, hold=10**14)) == ["change", "open", "level"]
+
+
 def test_an_order_that_is_done_cannot_be_amended() -> None:
     floor = three_bids()
     floor.cancel("A", "ann")

@@ -156,6 +156,14 @@ def test_fill_or_kill_and_the_breaker() -> None:
     assert trades(floor.buy("c", 2, 1_100, time_in_force="FOK")) == [("s1000", 1, 1_000), ("s1050", 1, 1_050)]
 
 
+def test_fill_or_kill_down_to_the_breakers_edge() -> None:
+    floor = guarded()
+    floor.buy("b950", 1, 950)
+    floor.buy("b949", 1, 949)
+    assert refused(floor.sell("t", 2, 900, time_in_force="FOK")) == "fok"
+    assert trades(floor.sell("u", 1, 900, time_in_force="FOK")) == [("b950", 1, 950)]
+
+
 def test_the_first_trade_gives_the_reference_price() -> None:
     floor = Floor(msgspec.structs.replace(ACME_USD, breaker_bps=500))
     floor.sell("far", 1, 5_000)

@@ -181,6 +181,10 @@ REFUSED: list[tuple[str, Side, int | None, int | None, Terms]] = [
     (reasons.BAD_TIME_IN_FORCE, "buy", None, None, {"funds": 100, "type": "market", "time_in_force": "FOK"}),
     (reasons.BAD_RATE, "buy", 1, 100, {"taker_bps": 10_001}),
     (reasons.BAD_RATE, "buy", 1, 100, {"maker_bps": -10_000}),
+    (reasons.BAD_RATE, "buy", 1, 100, {"maker_bps": -20_000}),
+    (reasons.BAD_RATE, "sell", 1, 100, {"taker_bps": -20_000}),
+    (reasons.BAD_RATE, "sell", 1, None, {"type": "market", "maker_bps": -20_000}),
+    (reasons.BAD_RATE, "sell", 1, None, {"type": "market", "taker_bps": -20_000}),
     (reasons.BAD_RATE, "buy", None, None, {"funds": 100, "type": "market", "taker_bps": -10_000}),
     (reasons.INSUFFICIENT_HOLD, "buy", 1, 100, {"hold": 99}),
     (reasons.INSUFFICIENT_HOLD, "buy", 1, 100, {"hold": 100, "maker_bps": 1}),
@@ -219,12 +223,40 @@ def test_an_order_whose_value_does_not_fit_63_bits_is_refused() -> None:
     assert refused(large.buy("b", 1_000_000, 1_000_000, hold=UNITS_MAX)) == reasons.TOO_LARGE
 
 
+def test_a_hold_is_checked_to_the_last_unit_however_large() -> None:
+    # 10^17 at 1 bps: a float would not tell these holds apart.
+    product = msgspec.structs.replace(ACME_USD, lot_units=10**5)
+    notional, fee = 999_999 * 999_999 * 10**5, 9_999_980_000_010
+    for short, kind in ((1, "refused"), (0, "received")):
+        floor = Floor(product)
+        assert kinds(floor.buy("b", 999_999, 999_999, taker_bps=1, hold=notional + fee - short))[0] == kind
+
+
+def test_a_deadline_that_is_still_to_come_is_met() -> None:
+    floor = Floor()
+    assert kinds(floor.buy("b", 1, 100, deadline=floor.at + 100)) == ["received", "open", "level"]
+
+
+def test_one_unit_is_enough_for_funds() -> None:
+    assert kinds(Floor().buy("f", None, None, type="market", funds=1)) == ["received", "done"]
+
+
+def test_a_refused_order_tells_what_it_asked_for() -> None:
+    floor = Floor()
+    floor.sell("s", 7, 1_000_001)
+    order = floor.order("s")
+    assert (order.size, order.price, order.funds, order.filled) == (7, 1_000_001, None, 0)
+
+
 def test_a_refusal_does_not_repeat_numbers_that_no_journal_can_hold() -> None:
     floor = Floor()
     (event,) = floor.sell("b", 10**40, 10**40, hold=10**40)
     assert isinstance(event, OrderRefused)
     assert (event.size, event.price, event.hold) == (None, None, 0)
     assert floor.order("b").size is None
+    (event,) = floor.sell("c", -(10**40), -(10**40))
+    assert isinstance(event, OrderRefused)
+    assert (event.size, event.price) == (None, None)
 
 
 def test_every_reason_has_its_meaning() -> None:
