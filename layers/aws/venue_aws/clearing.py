@@ -108,7 +108,7 @@ class Clearing:
 
     def _clear_shard(self, shard: int, taken: dict[int, Cut]) -> Cleared:
         last = max(taken)
-        if self._progress.get(shard, 0) != min(taken) - 1:
+        if self._progress.get(shard) != min(taken) - 1:
             self._progress[shard] = self._settlement.progress(shard)
         done = self._progress[shard]
         if last <= done:

@@ -29,14 +29,15 @@ class Database:
     `login` is asked for every new connection, so that a rotated password is found.
     """
 
-    def __init__(self, login: Callable[[], DatabaseLogin]) -> None:
+    def __init__(self, login: Callable[[], DatabaseLogin], *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> None:
         self._login = login
+        self._statement_timeout_ms = statement_timeout_ms
         self._connection: psycopg.Connection[Any] | None = None
 
     def fetch[Row](
         self, query: LiteralString, parameters: Mapping[str, object], *, row: BaseRowFactory[Row]
     ) -> list[Row]:
-        """Give all rows. Raises Unavailable when the database is away or takes longer than STATEMENT_TIMEOUT_MS."""
+        """Give all rows. Raises Unavailable when the database is away or takes too long."""
         try:
             return self._fetch(query, parameters, row)
         except psycopg.OperationalError as error:
@@ -73,7 +74,7 @@ class Database:
             connect_timeout=CONNECT_TIMEOUT_S,
             autocommit=True,
             application_name="venue-functions",
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c default_transaction_read_only=on",
+            options=f"-c statement_timeout={self._statement_timeout_ms} -c default_transaction_read_only=on",
             keepalives_idle=30,
         )
 

@@ -1,0 +1,35 @@
+"""Tape -> WebSockets: public events to who subscribed, private ones to their owner."""
+
+from itertools import takewhile
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
+from aws_lambda_powertools.utilities.data_classes.kinesis_stream_event import KinesisStreamRecord
+
+from venue import wire
+from venue.feed import publications
+from venue.wire import TapeRecord
+from venue_aws import wiring
+from venue_aws.observed import Event, Line, observed
+
+processor = BatchProcessor(EventType.KinesisDataStreams, raise_on_entire_batch_failure=False)
+
+
+@observed
+def handler(event: Event, line: Line) -> dict[str, Any]:
+    """Send what comes before the first record that cannot be read; Kinesis delivers the rest again from there."""
+    with processor(records=event["Records"], handler=read):
+        readable = takewhile(lambda done: done[0] == "success", processor.process())
+        records: list[TapeRecord] = [result for _, result, _ in readable]
+        line.tell(records=len(records), unread=len(processor.fail_messages))
+        line.failure = processor.exceptions[0][1] if processor.exceptions else None
+    sent = wiring.broadcast().send(publications(records))
+    line.count("StreamPushes", sent.pushes)
+    line.count("StreamClientsDropped", sent.dropped)
+    line.tell(**sent.as_log())
+    return dict(processor.response())
+
+
+def read(record: KinesisStreamRecord) -> TapeRecord:
+    """Read one record."""
+    return wire.RECORD.decode(record.kinesis.data_as_bytes())
