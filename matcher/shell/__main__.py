@@ -22,6 +22,7 @@ from venue_aws.cache import Cache
 
 log = logging.getLogger("matcher")
 
+
 def parts(settings: wiring.Settings) -> Parts:
     """Connect what is configured, and say what is off. Raises BadCatalogue."""
     missing = {

@@ -120,6 +120,11 @@ class Sequencer:
         """The sequence of the last committed batch."""
         return self._sequence
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes commands."""
+        return self._closed is None
+
     def submit(self, command: AnyCommand) -> asyncio.Future[bytes]:
         """Put a command in line; the future gives its venue.wire.Outcome as JSON, once it is committed.
 

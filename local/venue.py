@@ -1,0 +1,224 @@
+"""The local venue: the whole of it on one machine, in one folder, brought up and down in code or by `python -m local`.
+
+    venue = Venue(folder); venue.up()
+    venue.rest_url, venue.stream_url, venue.token("trader-1"), venue.account("trader-1")
+    venue.kill_matcher(); venue.start_matcher(); venue.stop_redis(); venue.start_redis()
+    venue.down(forget=True)
+
+Its processes outlive this object; another one on the same folder finds them again.
+"""
+
+import fcntl
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+
+from local import deploy, recover, servers
+from local.people import OPERATOR, TRADERS, People
+from local.processes import LocalError, find, start, stop, wait_until
+from local.servers import CREDENTIALS, ENDINGS, REGION
+from local.setup import ROOT
+from local.state import State, choose_ports, load, save
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+FOLDER = ROOT / ".local" / "venue"
+_DATA = ("aws", "s3", "postgres", "tmp", "log", "venue.json", "redis.conf")
+
+Say = Callable[[str], None]
+
+
+class Venue:
+    """One local venue, named by its folder. Two of them, or two clones, stand side by side on their own ports."""
+
+    def __init__(self, folder: Path = FOLDER, *, say: Say = lambda _: None) -> None:
+        self.folder = folder.resolve()
+        self._say = say
+        self._state = load(self.folder)
+        self._people: People | None = None
+
+    # --- up and down -------------------------------------------------------------------------------------------------
+
+    def up(self) -> None:
+        """Start what is not running, deploy what has changed. Quick when all is well. Raises LocalError."""
+        with self._alone():
+            state = self._state or State(ports=choose_ports(None))
+            self._state = state
+            if not any(find(process) for process in state.processes.values()):
+                state.ports = choose_ports(state.ports)
+            lost = not state.stores_written and find(state.processes.get("emulator")) is None
+            if lost:
+                self._say("the emulator was not stopped in order: its stores are made again from the journal")
+                for name in ("aws", "s3"):
+                    shutil.rmtree(self.folder / name, ignore_errors=True)
+                state.deployed, state.outputs = "", {}
+            with ThreadPoolExecutor() as pool:
+                building = pool.submit(self._timed, "building the template", deploy.build)
+                for name in ("postgres", "redis", "emulator"):
+                    self._ensure(name)
+                built = building.result()
+            before = state.deployed
+            self._timed("deploying the template", lambda: deploy.deploy(built, state))
+            save(self.folder, state)
+            if lost:
+                self._say(f"{recover.rebuild(state)} wallets stand as the ledger has them")
+            if before != state.deployed:
+                # Its queues may be others now.
+                self._stop("matcher")
+            self._ensure("matcher")
+            People(state).enrol()
+
+    def down(self, *, forget: bool = False) -> None:
+        """Stop exactly what was started; keep the data, or forget everything."""
+        with self._alone():
+            state = self._state
+            if state is not None:
+                for name in ENDINGS:
+                    self._stop(name)
+            if forget:
+                for name in _DATA:
+                    path = self.folder / name
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                self._state = None
+
+    @property
+    def running(self) -> dict[str, bool]:
+        """Which of its servers run."""
+        processes = self._state.processes if self._state else {}
+        return {name: find(processes.get(name)) is not None for name in ENDINGS}
+
+    # --- faults ------------------------------------------------------------------------------------------------------
+
+    def kill_matcher(self) -> None:
+        """End the matcher as a power cut would."""
+        self._stop("matcher", how=signal.SIGKILL)
+
+    def stop_matcher(self) -> None:
+        """End the matcher in order, as a deployment would."""
+        self._stop("matcher")
+
+    def start_matcher(self) -> None:
+        """Start the matcher again and wait until it serves."""
+        self._ensure("matcher")
+
+    def stop_redis(self) -> None:
+        """Take Redis away, with all it holds."""
+        self._stop("redis", how=signal.SIGKILL)
+
+    def start_redis(self) -> None:
+        """Bring Redis back, empty."""
+        self._ensure("redis")
+
+    # --- what it tells -----------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Ports, outputs of the stack, passwords. Raises LocalError where no venue was brought up."""
+        if self._state is None:
+            raise LocalError("there is no venue here: bring it up first (make up)")
+        return self._state
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs: RestUrl, StreamUrl, OrderQueueUrl, WalletsTable, TapeBucketName, UserPoolId ..."""
+        return self.state.outputs
+
+    @property
+    def rest_url(self) -> str:
+        """The base of every REST route, without a slash at its end."""
+        return self.outputs["RestUrl"]
+
+    @property
+    def stream_url(self) -> str:
+        """The WebSocket's address (ws://)."""
+        return self.outputs["StreamUrl"].replace("http://", "ws://", 1)
+
+    @property
+    def matcher_url(self) -> str:
+        """The matcher's own address, inside the venue."""
+        return servers.matcher_url(self.state)
+
+    @property
+    def database_url(self) -> str:
+        """The journal, for psycopg or asyncpg."""
+        return servers.database_url(self.state)
+
+    @property
+    def people(self) -> People:
+        """Who may sign in: see TRADERS and OPERATOR."""
+        self._people = self._people or People(self.state)
+        return self._people
+
+    def token(self, name: str = TRADERS[0]) -> str:
+        """Give a valid JWT of a person."""
+        return self.people.token(name)
+
+    def account(self, name: str = TRADERS[0]) -> str:
+        """Give the account id of a person."""
+        return self.people.account(name)
+
+    def client(self, service: str) -> "BaseClient":
+        """Give a boto3 client of the emulator."""
+        keys = (CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
+        session = boto3.Session(region_name=REGION, aws_access_key_id=keys[0], aws_secret_access_key=keys[1])
+        client: BaseClient = session.client(service, endpoint_url=servers.aws_url(self.state))  # type: ignore[call-overload]
+        return client
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _ensure(self, name: str) -> None:
+        state = self.state
+        if find(state.processes.get(name)) is not None:
+            return
+        self._timed(f"starting {name}", lambda: self._start(name))
+
+    def _start(self, name: str) -> None:
+        state, log = self.state, self.folder / "log" / f"{name}.log"
+        server = servers.SERVERS[name](self.folder, state)
+        said_before = log.stat().st_size if log.is_file() else 0
+        running = start(server.command, env=server.env, log=log, cwd=server.cwd, user=server.user)
+        # Noted before it serves: what was started is stopped again, whatever happens meanwhile.
+        state.processes[name] = running
+        if name == "emulator":
+            state.stores_written = False
+        save(self.folder, state)
+        try:
+            wait_until(server.ready, name=server.title, running=running, log=log, after=said_before)
+        except LocalError:
+            self._stop(name)
+            raise
+
+    def _stop(self, name: str, *, how: signal.Signals | None = None) -> None:
+        state = self.state
+        running = state.processes.pop(name, None)
+        if find(running) is not None:
+            in_order = stop(running, how=how or ENDINGS[name], grace_s=60)
+            if name == "emulator":
+                state.stores_written = in_order
+        save(self.folder, state)
+
+    def _timed[T](self, what: str, work: Callable[[], T]) -> T:
+        started = time.monotonic()
+        done = work()
+        self._say(f"{what}: {time.monotonic() - started:.1f} s")
+        return done
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One command at a time in this folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self._state = load(self.folder)
+            yield
+
+
+__all__ = ["FOLDER", "OPERATOR", "TRADERS", "LocalError", "Venue"]
