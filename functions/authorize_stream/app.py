@@ -1,26 +1,31 @@
 """$connect's authorizer: whose token is this? None at all is fine: public channels need no account."""
 
+from collections.abc import Callable
 from typing import Any
 
 from venue_aws import wiring
-from venue_aws.observed import Event, Line, observed
-from venue_aws.tokens import Identity, TokenInvalid, token_in
+from venue_aws.observed import Event, Handler, Line, observed
+from venue_aws.tokens import Identity, TokenInvalid, Verifier, token_in
 
 
-@observed
-def handler(event: Event, line: Line) -> dict[str, Any]:
-    """Answer the policy API Gateway asks for. The token itself is never logged."""
-    identity: Identity | None = None
-    try:
-        token = token_in(event.get("headers") or {}, event.get("queryStringParameters") or {})
-        if token is not None:
-            identity = wiring.verifier().identify(token)
-    except TokenInvalid as error:
-        line.count("StreamTokenRefused")
-        line.tell(allowed=False, reason=str(error))
-        return _policy("Deny", event["methodArn"], None)
-    line.tell(allowed=True, anonymous=identity is None)
-    return _policy("Allow", event["methodArn"], identity)
+def build(verifier: Callable[[], Verifier]) -> Handler[dict[str, Any]]:
+    """Make the handler, which answers the policy that API Gateway asks for."""
+
+    @observed
+    def authorize(event: Event, line: Line) -> dict[str, Any]:
+        identity: Identity | None = None
+        try:
+            token = token_in(event.get("headers") or {}, event.get("queryStringParameters") or {})
+            if token is not None:
+                identity = verifier().identify(token)
+        except TokenInvalid as error:
+            line.count("StreamTokenRefused")
+            line.tell(allowed=False, reason=str(error))
+            return _policy("Deny", event["methodArn"], None)
+        line.tell(allowed=True, anonymous=identity is None)
+        return _policy("Allow", event["methodArn"], identity)
+
+    return authorize
 
 
 def _policy(effect: str, arn: str, identity: Identity | None) -> dict[str, Any]:
@@ -33,3 +38,6 @@ def _policy(effect: str, arn: str, identity: Identity | None) -> dict[str, Any]:
         # Values are text by API Gateway's rule; no account at all is what makes a session anonymous.
         "context": {"account": identity.account, "groups": ",".join(identity.groups)} if identity else {},
     }
+
+
+handler = build(wiring.early(wiring.verifier))

@@ -50,4 +50,4 @@ def _named(product_id: str | None, scope: CancelScope | None) -> str | None:
     return product_id or (scope.product_id if scope else None)
 
 
-handler = build(wiring.order_desk)
+handler = build(wiring.early(wiring.order_desk))

@@ -29,4 +29,4 @@ def build(cashier: Callable[[], Cashier]) -> Api:
     return api
 
 
-handler = build(wiring.cashier)
+handler = build(wiring.early(wiring.cashier))

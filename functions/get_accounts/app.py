@@ -68,4 +68,4 @@ def build(records: Callable[[], Records], wallets: Callable[[], Wallets], market
     return api
 
 
-handler = build(wiring.records, wiring.wallets, wiring.markets)
+handler = build(wiring.records, wiring.early(wiring.wallets), wiring.early(wiring.markets))

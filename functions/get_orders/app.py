@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from venue.desk import waiting_order
 from venue.errors import NotFound
 from venue.identity import order_id_of
+from venue.ports import Holds
 from venue_aws import wiring
 from venue_aws.answers import FillView, OrderView
 from venue_aws.api import Api, answered, caller, page_headers
@@ -16,16 +17,15 @@ from venue_aws.markets import Markets
 from venue_aws.pages import fill_cursor, order_cursor
 from venue_aws.records import Records
 from venue_aws.requests import FillsQuery, Id, OrdersQuery
-from venue_aws.wallets import Wallets
 
 
-def build(records: Callable[[], Records], wallets: Callable[[], Wallets], markets: Callable[[], Markets]) -> Api:
+def build(records: Callable[[], Records], holds: Callable[[], Holds], markets: Callable[[], Markets]) -> Api:
     """Make the handler over its sources, each made when first needed."""
     api = Api()
 
     def view(order_id: str, account: str) -> OrderView:
         # An order that waits in the queue is not in the journal yet; its hold knows it.
-        order = records().order(order_id, account=account) or waiting_order(wallets(), order_id, account=account)
+        order = records().order(order_id, account=account) or waiting_order(holds(), order_id, account=account)
         if order is None:
             raise NotFound("order not found")
         return OrderView.of(order, markets().product(order.product_id))
@@ -62,4 +62,4 @@ def build(records: Callable[[], Records], wallets: Callable[[], Wallets], market
     return api
 
 
-handler = build(wiring.records, wiring.wallets, wiring.markets)
+handler = build(wiring.early(wiring.records), wiring.wallets, wiring.early(wiring.markets))

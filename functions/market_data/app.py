@@ -59,4 +59,4 @@ def build(markets: Callable[[], Markets], clock: Callable[[], int]) -> Api:
     return api
 
 
-handler = build(wiring.markets, wiring.clock)
+handler = build(wiring.early(wiring.markets), wiring.clock)

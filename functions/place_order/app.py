@@ -26,4 +26,4 @@ def build(desk: Callable[[], OrderDesk]) -> Api:
     return api
 
 
-handler = build(wiring.order_desk)
+handler = build(wiring.early(wiring.order_desk))

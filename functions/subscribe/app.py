@@ -1,25 +1,25 @@
 """$default: what a client says on its socket. The desk answers on the socket itself."""
 
+from collections.abc import Callable
 from typing import Any
 
 from venue_aws import wiring
-from venue_aws.observed import Event, Line, observed
-from venue_aws.stream import Gone, PushFailed
+from venue_aws.observed import Event, Handler, Line, observed
+from venue_aws.subscriptions import Desk
 
 
-@observed
-def handler(event: Event, line: Line) -> dict[str, Any]:
-    """Carry out one message. What is wrong with it is told on the socket; who cannot be told is let go."""
-    connection_id = event["requestContext"]["connectionId"]
-    try:
-        outcome = wiring.subscription_desk().take(connection_id, event.get("body") or "")
-    except Gone:
-        wiring.sessions().close(connection_id)
-        outcome = "gone"
-    except PushFailed:
-        wiring.sockets().drop(connection_id)
-        wiring.sessions().close(connection_id)
-        outcome = "dropped"
-    line.count("StreamMessages")
-    line.tell(connection_id=connection_id, outcome=outcome)
-    return {"statusCode": 200}
+def build(desk: Callable[[], Desk]) -> Handler[dict[str, Any]]:
+    """Make the handler. What is wrong with a message is told on the socket, and no failure of the call."""
+
+    @observed
+    def subscribe(event: Event, line: Line) -> dict[str, Any]:
+        connection_id = event["requestContext"]["connectionId"]
+        outcome = desk().take(connection_id, event.get("body") or "")
+        line.count("StreamMessages")
+        line.tell(connection_id=connection_id, outcome=outcome)
+        return {"statusCode": 200}
+
+    return subscribe
+
+
+handler = build(wiring.early(wiring.subscription_desk))

@@ -31,7 +31,7 @@ def state() -> State:
 def aws(grounds: Path, state: State) -> Iterator[str]:
     """The AWS emulator; gives its URL, and points this process's AWS clients at it."""
     before = dict(os.environ)
-    running = servers.start_emulator(grounds, state)
+    running = servers.launch("emulator", grounds, state)
     os.environ.update(servers.CREDENTIALS, AWS_ENDPOINT_URL=servers.aws_url(state))
     yield servers.aws_url(state)
     for name in (*servers.CREDENTIALS, "AWS_ENDPOINT_URL"):
@@ -44,7 +44,7 @@ def aws(grounds: Path, state: State) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def postgres(grounds: Path, state: State) -> Iterator[str]:
     """PostgreSQL; gives its URL."""
-    running = servers.start_postgres(grounds, state)
+    running = servers.launch("postgres", grounds, state)
     yield servers.database_url(state)
     stop(running, how=servers.ENDINGS["postgres"])
 
@@ -52,6 +52,6 @@ def postgres(grounds: Path, state: State) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis(grounds: Path, state: State) -> Iterator[State]:
     """Redis; gives the state that has its port and password."""
-    running = servers.start_redis(grounds, state)
+    running = servers.launch("redis", grounds, state)
     yield state
     stop(running, how=servers.ENDINGS["redis"])

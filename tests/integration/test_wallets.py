@@ -1,82 +1,23 @@
 """Holds in DynamoDB, on the real protocol, under concurrency: money is neither made nor lost."""
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
-from typing import Any
 
-import boto3
 import msgspec
 import pytest
-from pynamodb.connection import Connection
 
-from local.servers import CREDENTIALS, REGION
+from tests.integration.tables import Tables
 from venue.commands import Deposit, PlaceOrder
 from venue.errors import RuleBroken, Unavailable, VenueError
 from venue.ports import Balance
-from venue_aws.wallets import HoldItem, TransferClaims, WalletItem, Wallets, bound
+from venue_aws.wallets import Wallets
 
 NOW = 1_800_000_000_000_000
-_names = count(1)
-
-
-class Tables:
-    """Fresh tables, and any number of clients of them."""
-
-    def __init__(self, endpoint_url: str) -> None:
-        self._endpoint_url = endpoint_url
-        number = next(_names)
-        self._wallets, self._holds = f"wallets-{number}", f"holds-{number}"
-        self.dynamodb: Any = boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=REGION)
-        self._create(self._wallets, "account", "asset")
-        self._create(self._holds, "order_id")
-
-    def _create(self, name: str, *keys: str) -> None:
-        self.dynamodb.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[
-                {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
-            ],
-        )
-
-    def client(self, *, endpoint_url: str | None = None) -> Wallets:
-        """A client of its own, as another Lambda would have."""
-        url = endpoint_url or self._endpoint_url
-        connection = Connection(region=REGION, host=url, connect_timeout_seconds=1, max_retry_attempts=0)
-        return Wallets(
-            wallets=bound(WalletItem, table=self._wallets, region=REGION, endpoint_url=url),
-            holds=bound(HoldItem, table=self._holds, region=REGION, endpoint_url=url),
-            connection=connection,
-        )
-
-    def claims(self) -> TransferClaims:
-        """Claims of transfer ids, beside the holds."""
-        return TransferClaims(holds=bound(HoldItem, table=self._holds, region=REGION, endpoint_url=self._endpoint_url))
-
-    def credit(self, account: str, asset: str, free: int) -> None:
-        """Put money into a wallet as settlement does."""
-        self.dynamodb.update_item(
-            TableName=self._wallets,
-            Key={"account": {"S": account}, "asset": {"S": asset}},
-            UpdateExpression="ADD #free :free, held :zero SET seen_0 = :one",
-            ExpressionAttributeNames={"#free": "free"},
-            ExpressionAttributeValues={":free": {"N": str(free)}, ":zero": {"N": "0"}, ":one": {"N": "1"}},
-        )
-
-    def held_orders(self) -> int:
-        """How many holds there are."""
-        return int(self.dynamodb.scan(TableName=self._holds, Select="COUNT")["Count"])
 
 
 @pytest.fixture
-def tables(aws: str) -> Iterator[Tables]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in CREDENTIALS.items():
-            environment.setenv(name, value)
-        yield Tables(aws)
+def tables(aws: str) -> Tables:
+    return Tables(aws)
 
 
 def order(order_id: str, hold: int = 10, account: str = "alice") -> PlaceOrder:

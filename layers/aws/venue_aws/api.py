@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -23,7 +24,7 @@ BODY_CHARACTERS_MAX = 16_384
 
 JSON = "application/json"
 
-logger = Logger()
+logger = Logger(serialize_stacktrace=False)
 # Answers are left out of the trace: they carry what is only their owner's business.
 tracer = Tracer(auto_patch=False)
 metrics = Metrics(namespace="Venue")
@@ -58,9 +59,7 @@ class Api:
     def _serve(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         started = time.perf_counter()
         self._failure = None
-        # Whatever its label, a body is read as JSON: curl calls every body a form.
-        event = {**event, "headers": {**(event.get("headers") or {}), "content-type": JSON}}
-        answer = self.app.resolve(event, context)
+        answer = self.app.resolve(_readable(event), context)
         status = int(answer["statusCode"])
         answer["statusCode"] = status
         kept = self._cache_control if status < HTTPStatus.BAD_REQUEST else "no-store"
@@ -170,6 +169,14 @@ def _claims(event: APIGatewayProxyEvent) -> Mapping[str, Any]:
     authorizer = event.raw_event.get("requestContext", {}).get("authorizer") or {}
     claims = authorizer.get("claims")
     return claims if isinstance(claims, Mapping) else {}
+
+
+def _readable(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The event as the router should see it."""
+    # Whatever its label, a body is read as JSON: curl calls every body a form.
+    headers = {**(event.get("headers") or {}), "content-type": JSON}
+    # Some clients write the colon of client:<oid> as %3A.
+    return {**event, "headers": headers, "path": unquote(event["path"])}
 
 
 def _read_object(text: str) -> dict[str, Any]:

@@ -2,17 +2,25 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from venue.errors import NotFound, Unavailable
 from venue.events import Traded
 from venue.ports import Market, Top, assets_of
 from venue.products import Asset, Product
 from venue_aws.cache import Book, BookOrders, Cache, CacheDown, Glance, Ticker
-from venue_aws.records import Records
 
 # The journal's rules are kept this long; asking for an unknown product reads them again, at most once a second.
 RULES_KEPT_S = 60
 RULES_AGE_MIN_S = 1
+
+
+class Listings(Protocol):
+    """Where the rules are when Redis does not have them: venue_aws.records.Records."""
+
+    def products(self) -> list[Product]:
+        """The rules of all products."""
+        ...
 
 
 class Markets:
@@ -22,7 +30,7 @@ class Markets:
     """
 
     def __init__(
-        self, *, cache: Cache, records: Callable[[], Records], monotonic_s: Callable[[], float] = time.monotonic
+        self, *, cache: Cache, records: Callable[[], Listings], monotonic_s: Callable[[], float] = time.monotonic
     ) -> None:
         self._cache = cache
         self._records = records

@@ -10,6 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 type Event = dict[str, Any]
+type Handler[Answer] = Callable[[Event, LambdaContext], Answer]
 
 logger = Logger()
 # Answers are left out of the trace, and libraries are not patched: clients are called from threads that have no trace.
@@ -38,7 +39,7 @@ class Line:
         metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=value)
 
 
-def observed[Answer](handler: Callable[[Event, Line], Answer]) -> Callable[[Event, LambdaContext], Answer]:
+def observed[Answer](handler: Callable[[Event, Line], Answer]) -> Handler[Answer]:
     """Make a Lambda handler that logs one line a call, whatever becomes of it, and flushes its metrics."""
 
     def call(event: Event, context: LambdaContext) -> Answer:
@@ -57,6 +58,6 @@ def observed[Answer](handler: Callable[[Event, Line], Answer]) -> Callable[[Even
             if metrics.metric_set:
                 metrics.flush_metrics()
 
-    logged: Callable[[Event, LambdaContext], Answer] = logger.inject_lambda_context(call)
-    traced: Callable[[Event, LambdaContext], Answer] = tracer.capture_lambda_handler(logged, capture_response=False)
+    logged: Handler[Answer] = logger.inject_lambda_context(call)
+    traced: Handler[Answer] = tracer.capture_lambda_handler(logged, capture_response=False)
     return functools.wraps(handler)(traced)

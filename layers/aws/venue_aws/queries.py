@@ -114,6 +114,6 @@ LEDGER_NEWER: Final = (
 )
 
 BALANCE: Final = """
-    SELECT coalesce(sum(free + held), 0)::bigint FROM postings
+    SELECT coalesce(sum(free + held), 0)::text FROM postings
     WHERE account = %(account)s AND asset = %(asset)s
       AND (sequence, shard, ordinal) <= (%(sequence)s, %(shard)s, %(ordinal)s)"""

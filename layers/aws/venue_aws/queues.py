@@ -38,15 +38,18 @@ class Message(msgspec.Struct, frozen=True):
     deliveries: int
 
 
-def connect(*, wait_s_max: int = 0) -> SQSClient:
-    """Give an SQS client with short timeouts, for long polls of at most `wait_s_max` seconds."""
+def connect(*, wait_s_max: int = 0, region: str | None = None) -> SQSClient:
+    """Give an SQS client with short timeouts, for long polls of at most `wait_s_max` seconds.
+
+    `region` where the environment names it in a way that boto3 does not read (ECS: AWS_REGION).
+    """
     config = Config(
         connect_timeout=2,
         read_timeout=_READ_TIMEOUT_S + wait_s_max,
         retries={"mode": "standard", "total_max_attempts": 2},
         tcp_keepalive=True,
     )
-    return boto3.client("sqs", config=config)
+    return boto3.client("sqs", config=config, region_name=region)
 
 
 class OrderQueue:

@@ -60,8 +60,9 @@ class Records:
             return [], 0
         newest = EntryKey(entries[0].sequence, entries[0].shard, entries[0].ordinal)
         parameters = {"account": account, "asset": asset, **msgspec.structs.asdict(newest)}
-        balance: list[int] = self._database.fetch(queries.BALANCE, parameters, row=scalar_row)
-        return entries, balance[0]
+        # As text: a sum may be wider than the numbers it is made of.
+        balance: list[str] = self._database.fetch(queries.BALANCE, parameters, row=scalar_row)
+        return entries, int(balance[0])
 
     def open_holds(self, *, account: str, asset: str, products: Sequence[Product], page: Page) -> list[Order]:
         """Give a page (`after` and `limit` only) of the open orders that hold `asset`; `products`: all there are."""

@@ -6,7 +6,8 @@ imported by their builders.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -74,6 +75,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def settings() -> Settings:
     """This process's environment."""
     return Settings.read(os.environ)
+
+
+def early[Part](build: Callable[[], Part]) -> Callable[[], Part]:
+    """Build at once while Lambda starts a process and does not throttle it yet; elsewhere when first needed.
+
+    A failure then is left for the first request to meet again, and to tell.
+    """
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
+        with suppress(Exception):
+            build()
+    return build
 
 
 def clock() -> int:
@@ -193,6 +205,7 @@ def verifier() -> "Verifier":
 
     issuer = settings().need("cognito_issuer")
     keys = Keys(key_reader(settings().cognito_jwks_url or f"{issuer}/.well-known/jwks.json"))
+    keys.refresh()
     return Verifier(keys=keys, issuer=issuer, client_id=settings().need("user_pool_client_id"))
 
 
@@ -219,7 +232,7 @@ def subscription_desk() -> "Desk":
     from venue_aws.subscriptions import Desk
 
     market = PublicData.connect(settings().need("market_data_function"))
-    return Desk(sessions=sessions(), market=market, post=sockets().post)
+    return Desk(sessions=sessions(), market=market, sockets=sockets())
 
 
 @cache

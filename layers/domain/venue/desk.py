@@ -10,7 +10,7 @@ from venue.handover import HandOver
 from venue.identity import order_id_of
 from venue.ledger import hold_asset
 from venue.orders import Fill, Order
-from venue.ports import Market, Markets, Orders, Wallets
+from venue.ports import Holds, Market, Markets, Orders, Wallets
 from venue.products import Product
 from venue.tickets import Ticket, command_of, same_request, secured
 from venue.wire import Outcome
@@ -167,9 +167,9 @@ class OrderDesk:
         return Placed(product=product, order=order, fills=fills)
 
 
-def waiting_order(wallets: Wallets, order_id: str, *, account: str) -> Order | None:
+def waiting_order(holds: Holds, order_id: str, *, account: str) -> Order | None:
     """The account's order that holds its money but is not in the journal yet: it is still on its way."""
-    command = wallets.held_order(order_id)
+    command = holds.held_order(order_id)
     return order_waiting(command) if command is not None and command.account == account else None
 
 

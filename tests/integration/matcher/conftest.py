@@ -14,7 +14,8 @@ from mypy_boto3_sqs import SQSClient
 from psycopg import sql
 
 from local.processes import Running, stop
-from local.servers import CREDENTIALS, ENDINGS, start_redis
+from local.servers import CREDENTIALS, ENDINGS
+from local.servers import launch as launch_server
 from local.state import State, choose_ports
 from matcher.shell.wiring import Database
 from tests.integration.matcher.process import MatcherProcess
@@ -23,6 +24,7 @@ from venue_aws.cache import Cache
 LEASE_S = 1.0
 
 type StartMatcher = Callable[..., MatcherProcess]
+type Environment = dict[str, str]
 type NewQueue = Callable[..., str]
 
 _numbers = itertools.count(1)
@@ -117,7 +119,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, empty."""
-        self._running = start_redis(self._folder, self._state)
+        self._running = launch_server("redis", self._folder, self._state)
 
     def stop(self) -> None:
         """Stop it; its keys are gone."""
@@ -154,6 +156,6 @@ def new_queue(sqs: SQSClient) -> NewQueue:
 
 
 @pytest.fixture
-def aws_environment(aws: str) -> dict[str, str]:
+def told(aws: str) -> Environment:
     """What a process is told about the AWS emulator."""
     return CREDENTIALS | {"AWS_ENDPOINT_URL": aws}

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import urllib3
 
-from local.processes import clean_environment, free_port
+from local.processes import clean_environment, free_port, tail
 from matcher.shell.wiring import Database
 from venue import wire
 from venue.commands import AnyCommand
@@ -112,8 +112,8 @@ class MatcherProcess:
         """Wait for something to become true of it."""
         deadline = time.monotonic() + PATIENCE_S
         while not condition():
-            assert self._process.poll() is None, f"the matcher ended:\n{self.log.read_text()}"
-            assert time.monotonic() < deadline, f"it did not come true:\n{self.log.read_text()}"
+            assert self._process.poll() is None, f"the matcher ended:\n{tail(self.log)}"
+            assert time.monotonic() < deadline, f"it did not come true:\n{tail(self.log)}"
             time.sleep(0.02)
 
     def events(self) -> list[dict[str, Any]]:

@@ -177,7 +177,9 @@ def test_a_matcher_that_loses_its_database_connections_recovers_under_a_new_epoc
     check_books(database)
 
 
-def test_a_hanging_commit_costs_the_lease_but_no_order(start_matcher: StartMatcher, database: NewDatabase) -> None:
+def test_a_commit_that_hangs_is_of_unknown_outcome_and_done_once_in_the_end(
+    start_matcher: StartMatcher, database: NewDatabase
+) -> None:
     matcher = start_matcher().wait_until_ready()
     order = limit("buy", 100, 1)
     with ThreadPoolExecutor(1) as pool, psycopg.connect(database.url) as other:

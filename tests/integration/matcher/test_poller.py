@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 from mypy_boto3_sqs import SQSClient
 
-from tests.integration.matcher.conftest import NewDatabase, NewQueue, StartMatcher
+from tests.integration.matcher.conftest import Environment, NewDatabase, NewQueue, StartMatcher
 from tests.integration.matcher.flow import flow, limit
 from venue.commands import CancelOrder, Deposit
 from venue_aws.queues import OrderQueue, connect
@@ -14,9 +14,8 @@ from venue_aws.queues import OrderQueue, connect
 
 def waiting(sqs: SQSClient, url: str) -> int:
     """How many messages are in a queue, seen or unseen."""
-    names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))["Attributes"]
-    return sum(int(attributes[name]) for name in names)
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -27,18 +26,14 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def test_commands_from_the_queue_are_executed_and_deleted(
-    start_matcher: StartMatcher,
-    database: NewDatabase,
-    sqs: SQSClient,
-    new_queue: NewQueue,
-    aws_environment: dict[str, str],
+    start_matcher: StartMatcher, database: NewDatabase, sqs: SQSClient, new_queue: NewQueue, told: Environment
 ) -> None:
     url = new_queue()
     queue = OrderQueue(connect(), url)
     orders = flow(11, 30)
     for order in orders:
         queue.put(order)
-    matcher = start_matcher(**aws_environment, ORDER_QUEUE_URL=url).wait_until_ready()
+    matcher = start_matcher(**told, ORDER_QUEUE_URL=url).wait_until_ready()
     until(lambda: waiting(sqs, url) == 0)
     assert {str(row[0]) for row in database.rows("SELECT id FROM orders")} == {order.order_id for order in orders}
     queue.put(Deposit(transfer_id="t-1", account="alice", asset="USD", amount=5))
@@ -49,11 +44,7 @@ def test_commands_from_the_queue_are_executed_and_deleted(
 
 
 def test_an_account_s_commands_keep_their_order(
-    start_matcher: StartMatcher,
-    database: NewDatabase,
-    sqs: SQSClient,
-    new_queue: NewQueue,
-    aws_environment: dict[str, str],
+    start_matcher: StartMatcher, database: NewDatabase, sqs: SQSClient, new_queue: NewQueue, told: Environment
 ) -> None:
     url = new_queue()
     queue = OrderQueue(connect(), url)
@@ -61,21 +52,17 @@ def test_an_account_s_commands_keep_their_order(
         order = limit("buy", price, 1)
         queue.put(order)
         queue.put(CancelOrder(order_id=order.order_id, account="alice"))
-    start_matcher(**aws_environment, ORDER_QUEUE_URL=url)
+    start_matcher(**told, ORDER_QUEUE_URL=url)
     until(lambda: waiting(sqs, url) == 0)
     assert database.rows("SELECT DISTINCT status, done_reason FROM orders") == [("done", "canceled")]
     assert database.rows("SELECT price FROM orders ORDER BY created_at, price") == [(p,) for p in range(100, 112)]
 
 
 def test_a_command_that_comes_by_both_roads_is_done_once(
-    start_matcher: StartMatcher,
-    database: NewDatabase,
-    sqs: SQSClient,
-    new_queue: NewQueue,
-    aws_environment: dict[str, str],
+    start_matcher: StartMatcher, database: NewDatabase, sqs: SQSClient, new_queue: NewQueue, told: Environment
 ) -> None:
     url = new_queue()
-    matcher = start_matcher(**aws_environment, ORDER_QUEUE_URL=url).wait_until_ready()
+    matcher = start_matcher(**told, ORDER_QUEUE_URL=url).wait_until_ready()
     order = limit("buy", 100, 5)
     matcher.submit(order)
     OrderQueue(connect(), url).put(order)
@@ -92,18 +79,14 @@ def test_a_command_that_comes_by_both_roads_is_done_once(
 
 
 def test_a_command_that_comes_too_late_is_refused(
-    start_matcher: StartMatcher,
-    database: NewDatabase,
-    sqs: SQSClient,
-    new_queue: NewQueue,
-    aws_environment: dict[str, str],
+    start_matcher: StartMatcher, database: NewDatabase, sqs: SQSClient, new_queue: NewQueue, told: Environment
 ) -> None:
     url = new_queue()
     queue = OrderQueue(connect(), url)
     now = time.time_ns() // 1000
     queue.put(limit("buy", 100, 5, account="late", deadline=now - 1))
     queue.put(limit("buy", 100, 5, account="early", deadline=now + 60_000_000))
-    start_matcher(**aws_environment, ORDER_QUEUE_URL=url)
+    start_matcher(**told, ORDER_QUEUE_URL=url)
     until(lambda: waiting(sqs, url) == 0)
     assert database.rows("SELECT account, status, reject_reason FROM orders ORDER BY account") == [
         ("early", "open", None),
@@ -112,11 +95,7 @@ def test_a_command_that_comes_too_late_is_refused(
 
 
 def test_a_poison_message_ends_in_the_dead_letters_and_stops_nobody(
-    start_matcher: StartMatcher,
-    database: NewDatabase,
-    sqs: SQSClient,
-    new_queue: NewQueue,
-    aws_environment: dict[str, str],
+    start_matcher: StartMatcher, database: NewDatabase, sqs: SQSClient, new_queue: NewQueue, told: Environment
 ) -> None:
     dead = new_queue()
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -131,7 +110,7 @@ def test_a_poison_message_ends_in_the_dead_letters_and_stops_nobody(
         )
     order = limit("buy", 100, 5)
     OrderQueue(connect(), url).put(order)
-    matcher = start_matcher(**aws_environment, ORDER_QUEUE_URL=url).wait_until_ready()
+    matcher = start_matcher(**told, ORDER_QUEUE_URL=url).wait_until_ready()
     until(lambda: database.rows("SELECT count(*) FROM orders") == [(1,)])
     until(lambda: waiting(sqs, url) == 0 and waiting(sqs, dead) == 3)
     assert matcher.has_logged("order_message_unreadable")
@@ -139,14 +118,10 @@ def test_a_poison_message_ends_in_the_dead_letters_and_stops_nobody(
 
 
 def test_orders_wait_in_the_queue_while_no_matcher_is_there(
-    start_matcher: StartMatcher,
-    database: NewDatabase,
-    sqs: SQSClient,
-    new_queue: NewQueue,
-    aws_environment: dict[str, str],
+    start_matcher: StartMatcher, database: NewDatabase, sqs: SQSClient, new_queue: NewQueue, told: Environment
 ) -> None:
     url = new_queue(VisibilityTimeout="2")
-    first = start_matcher(**aws_environment, ORDER_QUEUE_URL=url).wait_until_ready()
+    first = start_matcher(**told, ORDER_QUEUE_URL=url).wait_until_ready()
     queue = OrderQueue(connect(), url)
     orders = flow(12, 40)
     for order in orders[:20]:
@@ -154,6 +129,6 @@ def test_orders_wait_in_the_queue_while_no_matcher_is_there(
     first.kill()
     for order in orders[20:]:
         queue.put(order)
-    start_matcher(**aws_environment, ORDER_QUEUE_URL=url)
+    start_matcher(**told, ORDER_QUEUE_URL=url)
     until(lambda: waiting(sqs, url) == 0)
     assert database.rows("SELECT count(*) FROM orders") == [(40,)]

@@ -105,20 +105,24 @@ class Journal:
             for migration in sorted(MIGRATIONS.glob("*.sql")):
                 connection.execute(migration.read_bytes())
 
-    def commit(self, batch: Batch) -> None:
-        """Write a batch as the matcher does: its row and its postings."""
+    def commit(self, *batches: Batch) -> None:
+        """Write batches as the matcher does: each its row and its postings."""
         with psycopg.connect(self.url) as connection:
+            for batch in batches:
+                self._write(connection, batch)
+
+    def _write(self, connection: psycopg.Connection[Any], batch: Batch) -> None:
+        connection.execute(
+            "INSERT INTO batches (shard, sequence, epoch, at, commands, events) VALUES (%s, %s, 1, %s, %s, %s)",
+            (batch.shard, batch.sequence, batch.at, b"[]", wire.encode(batch.events)),
+        )
+        for ordinal, each in enumerate(batch.postings or ()):
+            row = (batch.shard, batch.sequence, ordinal, batch.at, *msgspec.structs.astuple(each))
             connection.execute(
-                "INSERT INTO batches (shard, sequence, epoch, at, commands, events) VALUES (%s, %s, 1, %s, %s, %s)",
-                (batch.shard, batch.sequence, batch.at, b"[]", wire.encode(batch.events)),
+                "INSERT INTO postings (shard, sequence, ordinal, at, account, asset, kind, free, held, order_id,"
+                " trade_id, product_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                row,
             )
-            for ordinal, each in enumerate(batch.postings or ()):
-                row = (batch.shard, batch.sequence, ordinal, batch.at, *msgspec.structs.astuple(each))
-                connection.execute(
-                    "INSERT INTO postings (shard, sequence, ordinal, at, account, asset, kind, free, held, order_id,"
-                    " trade_id, product_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                    row,
-                )
 
     def list_product(self, product: Product) -> None:
         """Write a product's rules."""

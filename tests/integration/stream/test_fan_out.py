@@ -189,8 +189,7 @@ def test_a_batch_that_is_nowhere_stops_its_shard(venue: Venue) -> None:
 
 def test_many_lost_batches_are_brought_back_bit_by_bit(venue: Venue) -> None:
     last = 2 * MISSING_MAX + 2
-    for sequence in range(1, last):
-        venue.journal.commit(batch(sequence))
+    venue.journal.commit(*(batch(sequence) for sequence in range(1, last)))
     clearing = venue.clearing()
     for settled in (MISSING_MAX, 2 * MISSING_MAX):
         with pytest.raises(Lost):
@@ -256,14 +255,15 @@ def fan_out(venue: Venue, aws: str, state: State, environment: pytest.MonkeyPatc
     return Function(venue)
 
 
-def test_the_function_clears_what_it_is_given(fan_out: Function, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_function_clears_what_it_is_given(
+    fan_out: Function, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     assert fan_out(*(wire.encode(batch(n)) for n in (1, 2, 3))) == []
     assert fan_out.venue.wallets.balances()["alice", "USD"] == (6 * USD_100, 0)
     assert fan_out.venue.parts() == [(1, 0), (2, 0), (3, 0)]
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (logged,) = [line for line in lines if line.get("message") == "called"]
-    assert (logged["batches"], logged["unread"]) == (3, 0)
-    (metrics,) = [line for line in lines if "_aws" in line]
+    (line,) = [vars(record) for record in caplog.records if record.getMessage() == "called"]
+    assert (line["batches"], line["wallets"], line["unread"]) == (3, 2, 0)
+    (metrics,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert metrics["BatchesSettled"] == [3.0]
     assert metrics["SettlementLag"][0] > 0
 

@@ -1,6 +1,7 @@
 """The clients, against a small venue of the tests' own on real HTTP."""
 
 import asyncio
+import math
 import threading
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.demo import flow
-from local.demo.drive import Driver
+from local.demo.drive import Driver, GaveUp
 from local.demo.flow import Message, account_number, client_oid
 from venue.products import Asset, Product
 
@@ -101,9 +102,9 @@ async def url(venue: SmallVenue) -> AsyncIterator[str]:
     await asyncio.to_thread(thread.join)
 
 
-def driver(url: str, *, clients: int = 8) -> Driver:
+def driver(url: str, *, patience_s: float = 60) -> Driver:
     tokens = [f"token-{number}" for number in range(8)]
-    return Driver(run=RUN, product=PRODUCT, url=url, tokens=tokens, clients=clients)
+    return Driver(run=RUN, product=PRODUCT, url=url, tokens=tokens, clients=8, pace=math.inf, patience_s=patience_s)
 
 
 def new(order_id: int, *, ioc: bool = False) -> Message:
@@ -185,3 +186,9 @@ async def test_a_cancel_waits_for_the_outcome_of_a_pending_order(venue: SmallVen
     await driving.drive([new(1), Message(kind="cancel", seq=1, order_id=1)])
     assert [verb for _, verb, _ in venue.log] == ["place", "show", "show", "cancel"]
     assert (driving.orders_pending, driving.cancels_refused) == (1, Counter())
+
+
+async def test_a_venue_that_stays_away_ends_the_run_with_its_last_word(venue: SmallVenue, url: str) -> None:
+    venue.busy[client_oid(RUN, 1, 0)] = 10**6
+    with pytest.raises(GaveUp, match=r"POST /orders .* 503"):
+        await driver(url, patience_s=0.2).drive([new(1), new(2)])

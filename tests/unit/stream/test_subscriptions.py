@@ -9,7 +9,8 @@ import pytest
 from venue.errors import Unavailable
 from venue.messages import LastMatch, Snapshot, Status, Ticker
 from venue_aws.sessions import Session
-from venue_aws.subscriptions import MESSAGE_BYTES_MAX, Desk
+from venue_aws.stream import MESSAGE_BYTES_MAX, Gone, PushFailed
+from venue_aws.subscriptions import Desk
 
 PRODUCTS = [f"P{n}-USD" for n in range(20)]
 
@@ -33,6 +34,9 @@ class Memory:
             expires_at=session.expires_at,
             topics=(session.topics | set(add)) - set(remove),
         )
+
+    def close(self, connection_id: str) -> int:
+        return len(self.sessions.pop(connection_id).topics) + 1
 
     def topics(self, connection_id: str) -> frozenset[str]:
         return self.sessions[connection_id].topics
@@ -74,16 +78,23 @@ class Table:
         )
         self.market = Market()
         self.heard: list[dict[str, Any]] = []
-        self.desk = Desk(sessions=self.sessions, market=self.market, post=self.post)
+        self.failure: Exception | None = None
+        self.dropped: list[str] = []
+        self.desk = Desk(sessions=self.sessions, market=self.market, sockets=self)
 
     def post(self, connection_id: str, data: bytes) -> None:
+        if self.failure:
+            raise self.failure
         self.heard.append({"to": connection_id, **json.loads(data)})
+
+    def drop(self, connection_id: str) -> None:
+        self.dropped.append(connection_id)
 
     def say(self, message: Any, *, by: str = "anonymous") -> list[dict[str, Any]]:
         """Say something; give what is heard in answer."""
         before = len(self.heard)
         self.desk.take(by, message if isinstance(message, str) else json.dumps(message))
-        assert {each.pop("to") for each in self.heard[before:]} == {by}
+        assert all(each.pop("to") == by for each in self.heard[before:])
         return self.heard[before:]
 
 
@@ -273,3 +284,17 @@ def test_a_snapshot_that_cannot_be_had_is_told_and_the_rest_goes_on(table: Table
 def test_what_clients_send_along_for_other_venues_is_left_alone(table: Table) -> None:
     (answer,) = table.say({**subscribe("full"), "signature": "x", "key": "y", "timestamp": "1"})
     assert answer["type"] == "subscriptions"
+
+
+def test_a_client_that_is_gone_by_now_is_forgotten(table: Table) -> None:
+    table.failure = Gone("anonymous")
+    assert table.say(subscribe("full")) == []
+    assert table.sessions.find("anonymous") is None
+    assert table.dropped == []
+
+
+def test_a_client_that_cannot_be_told_is_closed(table: Table) -> None:
+    table.failure = PushFailed("timed out")
+    assert table.say(subscribe("full")) == []
+    assert table.sessions.find("anonymous") is None
+    assert table.dropped == ["anonymous"]

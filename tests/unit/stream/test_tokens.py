@@ -247,6 +247,16 @@ def test_without_any_keys_nothing_is_said_about_a_token() -> None:
         verifier(source).identify(signed(access()))
 
 
+def test_keys_that_could_not_be_read_at_first_are_read_with_the_next_token() -> None:
+    source = Source()
+    source.names = None
+    keys = Keys(source, clock=Clock())
+    with pytest.raises(KeysDown):
+        keys.key("main")
+    source.names = ("main",)
+    assert keys.key("main").key_id == "main"
+
+
 @pytest.mark.parametrize("answer", [b"", b"[]", b"{}", b'{"keys": 1}', b'{"keys": [{"kty": "RSA", "kid": "main"}]}'])
 def test_a_broken_key_document_is_no_keys(answer: bytes) -> None:
     with pytest.raises(KeysDown):

@@ -1,0 +1,187 @@
+"""WebSocket sessions on a real DynamoDB API: who is connected, who listens to what, and how soon that is known."""
+
+import itertools
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from local.servers import REGION
+from tests.integration.stream.conftest import CONTEXT
+from venue.errors import Unavailable
+from venue_aws.sessions import CONNECTION_S_MAX, LISTENERS_FRESH_S, Listeners, Session, SessionItem, Sessions
+from venue_aws.wallets import bound
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW = 1_700_000_000
+_numbers = itertools.count(1)
+
+
+def create_table(client: "DynamoDBClient") -> str:
+    name = f"sessions-{next(_numbers)}"
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": "connection_id", "AttributeType": "S"},
+            {"AttributeName": "topic", "AttributeType": "S"},
+        ],
+        KeySchema=[
+            {"AttributeName": "connection_id", "KeyType": "HASH"},
+            {"AttributeName": "topic", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_topic",
+                "KeySchema": [
+                    {"AttributeName": "topic", "KeyType": "HASH"},
+                    {"AttributeName": "connection_id", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    return name
+
+
+@pytest.fixture
+def table(aws: str) -> str:
+    return create_table(boto3.client("dynamodb", endpoint_url=aws))
+
+
+@pytest.fixture
+def sessions(aws: str, table: str) -> Sessions:
+    items = bound(SessionItem, table=table, region=REGION, endpoint_url=aws)
+    return Sessions(items, now_s=lambda: NOW)
+
+
+def opened(sessions: Sessions, connection_id: str, account: str | None = None) -> Session:
+    sessions.open(connection_id, account=account)
+    found = sessions.find(connection_id)
+    assert found is not None
+    return found
+
+
+def test_an_opened_session_is_found_with_its_account_and_its_end(sessions: Sessions) -> None:
+    assert opened(sessions, "c-1", "alice") == Session(
+        connection_id="c-1", account="alice", expires_at=NOW + CONNECTION_S_MAX
+    )
+    assert opened(sessions, "c-2").account is None
+    assert sessions.find("c-3") is None
+
+
+def test_subscriptions_are_found_with_the_session_and_by_their_topic(sessions: Sessions) -> None:
+    one, two = opened(sessions, "c-1", "alice"), opened(sessions, "c-2")
+    sessions.change(one, add={"full#A", "user#alice"}, remove=())
+    sessions.change(two, add={"full#A"}, remove=())
+    found = sessions.find("c-1")
+    assert found is not None
+    assert found.topics == {"full#A", "user#alice"}
+    assert sorted(sessions.listeners("full#A")) == ["c-1", "c-2"]
+    assert sessions.listeners("user#alice") == ["c-1"]
+    assert sessions.listeners("full#B") == []
+
+
+def test_every_item_of_a_session_expires_with_it(aws: str, table: str, sessions: Sessions) -> None:
+    sessions.change(opened(sessions, "c-1"), add={"full#A"}, remove=())
+    items = boto3.client("dynamodb", endpoint_url=aws).scan(TableName=table)["Items"]
+    ends = {item["topic"]["S"]: item.get("expires_at", {}).get("N") for item in items}
+    assert ends == {"session": str(NOW + 7200), "full#A": str(NOW + 7200), "generation": None}
+
+
+def test_a_removed_subscription_is_gone_and_repeating_either_is_harmless(sessions: Sessions) -> None:
+    session = opened(sessions, "c-1")
+    for _ in range(2):
+        sessions.change(session, add={"full#A", "full#B"}, remove=())
+    for _ in range(2):
+        sessions.change(session, add=(), remove={"full#A"})
+    assert sessions.listeners("full#A") == []
+    assert sessions.listeners("full#B") == ["c-1"]
+
+
+def test_more_subscriptions_than_one_batch_write_takes_are_all_written(sessions: Sessions) -> None:
+    topics = {f"full#{n}" for n in range(60)}
+    session = opened(sessions, "c-1")
+    sessions.change(session, add=topics, remove=())
+    found = sessions.find("c-1")
+    assert found is not None
+    assert found.topics == topics
+    assert sessions.close("c-1") == 61
+    assert sessions.find("c-1") is None
+    assert sessions.listeners("full#59") == []
+
+
+def test_a_closed_session_leaves_others_alone(sessions: Sessions) -> None:
+    for name in ("c-1", "c-2"):
+        sessions.change(opened(sessions, name), add={"full#A"}, remove=())
+    sessions.close("c-1")
+    assert sessions.listeners("full#A") == ["c-2"]
+    assert sessions.close("c-1") == 0
+
+
+def test_a_table_that_does_not_answer_is_unavailable(aws: str) -> None:
+    nowhere = Sessions(bound(SessionItem, table="nowhere", region=REGION, endpoint_url=aws))
+    with pytest.raises(Unavailable):
+        nowhere.find("c-1")
+    with pytest.raises(Unavailable):
+        nowhere.generation()
+    with pytest.raises(Unavailable):
+        nowhere.listeners("full#A")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_new_listener_is_known_at_once_although_listeners_are_kept(sessions: Sessions) -> None:
+    listeners = Listeners(sessions, clock=Clock())
+    assert listeners.of(["full#A", "full#B"]) == {"full#A": [], "full#B": []}
+    sessions.change(opened(sessions, "c-1"), add={"full#A"}, remove=())
+    assert listeners.of(["full#A"]) == {"full#A": ["c-1"]}
+
+
+def test_listeners_are_not_asked_for_again_until_something_changes_or_time_passes(sessions: Sessions) -> None:
+    clock = Clock()
+    listeners = Listeners(sessions, clock=clock)
+    sessions.change(opened(sessions, "c-1"), add={"full#A"}, remove=())
+    assert listeners.of(["full#A"]) == {"full#A": ["c-1"]}
+    # Closing tells nobody: its sender has found out by itself, and others find it gone.
+    sessions.close("c-1")
+    assert listeners.of(["full#A"]) == {"full#A": ["c-1"]}
+    clock.now += LISTENERS_FRESH_S
+    assert listeners.of(["full#A"]) == {"full#A": []}
+
+
+def test_a_forgotten_listener_is_left_out_at_once(sessions: Sessions) -> None:
+    listeners = Listeners(sessions, clock=Clock())
+    for name in ("c-1", "c-2"):
+        sessions.change(opened(sessions, name), add={"full#A"}, remove=())
+    listeners.of(["full#A"])
+    listeners.forget("c-1")
+    assert listeners.of(["full#A"]) == {"full#A": ["c-2"]}
+
+
+def test_connecting_and_disconnecting_open_and_close_the_session(
+    table: str, sessions: Sessions, environment: pytest.MonkeyPatch
+) -> None:
+    from functions.connect import app as connect
+    from functions.disconnect import app as disconnect
+
+    environment.setenv("SESSIONS_TABLE", table)
+    request = {"connectionId": "c-1", "authorizer": {"account": "alice", "principalId": "alice"}}
+    assert connect.handler({"requestContext": request}, CONTEXT) == {"statusCode": 200}
+    found = sessions.find("c-1")
+    assert found is not None
+    assert found.account == "alice"
+    assert connect.handler({"requestContext": {"connectionId": "c-2", "authorizer": {}}}, CONTEXT)["statusCode"] == 200
+    anonymous = sessions.find("c-2")
+    assert anonymous is not None
+    assert anonymous.account is None
+    assert disconnect.handler({"requestContext": {"connectionId": "c-1"}}, CONTEXT) == {"statusCode": 200}
+    assert sessions.find("c-1") is None
