@@ -24,12 +24,13 @@ import msgspec
 import psutil
 import psycopg
 import urllib3
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, Measured
 from local.processes import Running, clean_environment, start, stop, wait_until
-from local.servers import database_url, start_postgres
+from local.servers import database_url, launch
 from local.state import State, choose_ports
 from matcher.shell.catalogue import load
 
@@ -164,7 +165,7 @@ def programs(folder: Path) -> Iterator[tuple[Bench, str]]:
     state = State(ports=ports)
     http = urllib3.PoolManager(timeout=urllib3.Timeout(2), retries=False)
     with ExitStack() as running:
-        postgres = start_postgres(folder, state)
+        postgres = launch("postgres", folder, state)
         running.callback(stop, postgres, how=signal.SIGINT)
         environment = clean_environment(
             PGHOST="127.0.0.1",
@@ -233,23 +234,23 @@ def run(rounds: int) -> Result:
 
 def show(result: Result) -> Table:
     """The result as a person reads it."""
-    table = Table(title=f"The matcher: {CONNECTIONS} connections, one order a request, {result.cpu_count} cores")
-    for column in ("round", "orders/s", "p50 ms", "p99 ms", "max ms", "echo/s", "ratio", "fsync ms"):
-        table.add_column(column, justify="right")
-    for column in ("matcher µs", "postgres µs", "others"):
-        table.add_column(column, justify="right", style="dim")
+    title = f"The matcher: {CONNECTIONS} connections, one order a request, {result.cpu_count} cores"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in ("", "orders/s", "p50 ms", "p99 ms", "echo/s", "ratio", "fsync ms"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("µs CPU", "others"):
+        table.add_column(column, justify="right", style="dim", no_wrap=True)
     for number, each in enumerate(result.rounds, 1):
         orders, echo = each.orders.answered / each.orders.seconds, each.echo.answered / each.echo.seconds
-        times = (each.orders.p50_ms, each.orders.p99_ms, each.orders.max_ms)
         table.add_row(
             str(number),
             f"{orders:,.0f}",
-            *(f"{ms:.1f}" for ms in times),
+            f"{each.orders.p50_ms:.1f}",
+            f"{each.orders.p99_ms:.1f}",
             f"{echo:,.0f}",
             f"{orders / echo:.2f}",
             f"{each.fsync_ms:.2f}",
-            f"{each.matcher_cpu_us:.0f}",
-            f"{each.postgres_cpu_us:.0f}",
+            f"{each.matcher_cpu_us:.0f}+{each.postgres_cpu_us:.0f}",
             f"{each.others_cpu:.0%}",
         )
     table.add_section()
@@ -258,14 +259,14 @@ def show(result: Result) -> Table:
         f"{result.orders_per_s:,.0f}",
         f"{result.p50_ms:.1f}",
         f"{result.p99_ms:.1f}",
-        "",
         f"{result.echo_per_s:,.0f}",
         f"{result.ratio:.2f}",
         f"{result.fsync_ms:.2f}",
     )
     table.caption = (
         f"{result.orders_journalled:,} orders, every one of them in the journal; "
-        f"{result.batch_commands.mean:.0f} commands a batch, {result.batch_commands.max} at most"
+        f"{result.batch_commands.mean:.0f} commands a batch, {result.batch_commands.max} at most. "
+        "µs CPU: of the matcher and of PostgreSQL for one order. others: what other programs took of all cores."
     )
     return table
 

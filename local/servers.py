@@ -15,7 +15,7 @@ import psycopg
 import redis
 import urllib3
 
-from local.processes import LocalError, clean_environment, listens
+from local.processes import LocalError, Running, clean_environment, listens, start, stop, wait_until
 from local.setup import ROOT, TOOLS
 from local.state import State
 
@@ -152,6 +152,7 @@ def emulator(folder: Path, state: State) -> Server:
         S3_PERSIST="1",
         S3_DATA_DIR=str(folder / "s3"),
         TMPDIR=str(temporary),  # where the functions are unpacked
+        LAMBDA_WARM_TTL_SECONDS="3600",
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
         DOCKER_HOST="unix:///nonexistent",  # containers of whoever else works here are none of its business
@@ -204,11 +205,24 @@ SERVERS: dict[str, Callable[[Path, State], Server]] = {
 }
 
 
-_HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(2), retries=False)
+def launch(name: str, folder: Path, state: State, *, started: Callable[[Running], None] = lambda _: None) -> Running:
+    """Start one of SERVERS and wait until it serves; `started` is told at once. Raises LocalError when it fails."""
+    server = SERVERS[name](folder, state)
+    log = folder / "log" / f"{name}.log"
+    said_before = log.stat().st_size if log.is_file() else 0
+    running = start(server.command, env=server.env, log=log, cwd=server.cwd, user=server.user)
+    started(running)
+    try:
+        wait_until(server.ready, name=server.title, running=running, log=log, after=said_before)
+    except LocalError:
+        stop(running, how=ENDINGS[name])
+        raise
+    return running
 
 
 def _ok(url: str) -> bool:
-    try:
-        return _HTTP.request("GET", url).status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
+    with urllib3.PoolManager(timeout=urllib3.Timeout(2), retries=False) as http:
+        try:
+            return http.request("GET", url, headers={"Connection": "close"}).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False

@@ -16,22 +16,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import boto3
 
 from local import deploy, recover, servers
 from local.people import OPERATOR, TRADERS, People
-from local.processes import LocalError, find, start, stop, wait_until
+from local.processes import LocalError, Running, find, stop
 from local.servers import CREDENTIALS, ENDINGS, REGION
 from local.setup import ROOT
 from local.state import State, choose_ports, load, save
 
-if TYPE_CHECKING:
-    from botocore.client import BaseClient
-
 FOLDER = ROOT / ".local" / "venue"
-_DATA = ("aws", "s3", "postgres", "tmp", "log", "venue.json", "redis.conf")
+_DATA = ("aws", "s3", "postgres", "tmp", "venue.json", "redis.conf")
 
 Say = Callable[[str], None]
 
@@ -50,6 +47,8 @@ class Venue:
     def up(self) -> None:
         """Start what is not running, deploy what has changed. Quick when all is well. Raises LocalError."""
         with self._alone():
+            if self._state is None:
+                shutil.rmtree(self.folder / "log", ignore_errors=True)
             state = self._state or State(ports=choose_ports(None))
             self._state = state
             if not any(find(process) for process in state.processes.values()):
@@ -77,12 +76,12 @@ class Venue:
             People(state).enrol()
 
     def down(self, *, forget: bool = False) -> None:
-        """Stop exactly what was started; keep the data, or forget everything."""
+        """Stop exactly what was started; keep the data, or forget everything but the logs."""
         with self._alone():
-            state = self._state
-            if state is not None:
+            if self._state is not None:
                 for name in ENDINGS:
-                    self._stop(name)
+                    # What is forgotten need not be saved first.
+                    self._stop(name, how=signal.SIGKILL if forget else None)
             if forget:
                 for name in _DATA:
                     path = self.folder / name
@@ -165,12 +164,11 @@ class Venue:
         """Give the account id of a person."""
         return self.people.account(name)
 
-    def client(self, service: str) -> "BaseClient":
-        """Give a boto3 client of the emulator."""
+    def client(self, service: str) -> Any:
+        """Give a boto3 client of the emulator, of whatever service is named."""
         keys = (CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
         session = boto3.Session(region_name=REGION, aws_access_key_id=keys[0], aws_secret_access_key=keys[1])
-        client: BaseClient = session.client(service, endpoint_url=servers.aws_url(self.state))  # type: ignore[call-overload]
-        return client
+        return session.client(service, endpoint_url=servers.aws_url(self.state))  # type: ignore[call-overload]
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
@@ -181,20 +179,16 @@ class Venue:
         self._timed(f"starting {name}", lambda: self._start(name))
 
     def _start(self, name: str) -> None:
-        state, log = self.state, self.folder / "log" / f"{name}.log"
-        server = servers.SERVERS[name](self.folder, state)
-        said_before = log.stat().st_size if log.is_file() else 0
-        running = start(server.command, env=server.env, log=log, cwd=server.cwd, user=server.user)
-        # Noted before it serves: what was started is stopped again, whatever happens meanwhile.
-        state.processes[name] = running
-        if name == "emulator":
-            state.stores_written = False
-        save(self.folder, state)
-        try:
-            wait_until(server.ready, name=server.title, running=running, log=log, after=said_before)
-        except LocalError:
-            self._stop(name)
-            raise
+        state = self.state
+
+        def note(running: Running) -> None:
+            # Before it serves: what was started is stopped again, whatever happens meanwhile.
+            state.processes[name] = running
+            if name == "emulator":
+                state.stores_written = False
+            save(self.folder, state)
+
+        servers.launch(name, self.folder, state, started=note)
 
     def _stop(self, name: str, *, how: signal.Signals | None = None) -> None:
         state = self.state

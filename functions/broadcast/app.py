@@ -19,14 +19,14 @@ def build(broadcast: Callable[[], Broadcast]) -> Handler[dict[str, Any]]:
     """Make the handler: it sends what comes before the first record that cannot be read, and gives back the rest."""
     processor = BatchProcessor(EventType.KinesisDataStreams, raise_on_entire_batch_failure=False)
 
-    def read(record: KinesisStreamRecord) -> TapeRecord:
-        return wire.RECORD.decode(record.kinesis.data_as_bytes())
+    def read(record: KinesisStreamRecord) -> list[TapeRecord]:
+        return wire.records(record.kinesis.data_as_bytes())
 
     @observed
     def send(event: Event, line: Line) -> dict[str, Any]:
         with processor(records=event["Records"], handler=read):
             readable = takewhile(lambda done: done[0] == "success", processor.process())
-            records: list[TapeRecord] = [result for _, result, _ in readable]
+            records: list[TapeRecord] = [record for _, run, _ in readable for record in run]
             line.tell(records=len(records), unread=len(processor.fail_messages))
             line.failure = processor.exceptions[0][1] if processor.exceptions else None
         sent = broadcast().send(publications(records))

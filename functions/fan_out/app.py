@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor
@@ -17,16 +18,16 @@ def build(clearing: Callable[[], Clearing]) -> Handler[dict[str, Any]]:
     # One shard's trouble must not hold up another's: only the group that failed is given back, from the failure on.
     processor = SqsFifoPartialProcessor(skip_group_on_error=True)
 
-    def read(record: SQSRecord) -> Cut:
+    def read(record: SQSRecord) -> list[Cut]:
         return clearing().read(record.body)
 
     @observed
     def fan_out(event: Event, line: Line) -> dict[str, Any]:
         with processor(records=event["Records"], handler=read):
-            taken: list[Cut] = [result for status, result, _ in processor.process() if status == "success"]
+            read_whole = [result for status, result, _ in processor.process() if status == "success"]
             line.tell(unread=len(processor.fail_messages))
             line.failure = processor.exceptions[0][1] if processor.exceptions else None
-        cleared = clearing().clear(taken)
+        cleared = clearing().clear(chain.from_iterable(read_whole))
         _tell(cleared, line)
         return dict(processor.response())
 

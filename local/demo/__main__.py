@@ -61,10 +61,11 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--forget", action="store_true", help="begin without the data of earlier runs")
     parser.add_argument("--messages", type=int, default=2000, help="how much of the recording to play (2000: all)")
     parser.add_argument("--clients", type=int, default=8, help="how many clients send at the same time")
+    parser.add_argument("--pace", type=float, default=40, help="messages offered a second; inf: as fast as they go")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the venue keeps its data")
     asked = parser.parse_args()
-    if asked.messages < 1 or asked.clients < 1:
-        parser.error("at least one message and one client are needed")
+    if asked.messages < 1 or asked.clients < 1 or not asked.pace > 0:
+        parser.error("at least one message and one client are needed, at some pace")
     return asked
 
 
@@ -90,7 +91,7 @@ async def _demo(venue: Venue, terminal: Console, asked: argparse.Namespace, *, u
                 product=product,
                 bars=bars,
             )
-            played = await demo.play(messages, clients=asked.clients)
+            played = await demo.play(messages, clients=asked.clients, pace=asked.pace)
         return await asyncio.to_thread(
             outcome,
             played,

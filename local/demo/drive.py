@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 from uuid import UUID
 
@@ -44,23 +45,28 @@ class GaveUp(Exception):
 
 
 class Patience:
-    """Pauses between attempts, each twice as long as the last, until PATIENCE_S are over."""
+    """Pauses between attempts, each twice as long as the last, until `patience_s` are over."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, patience_s: float = PATIENCE_S) -> None:
         self._what = what
-        self._until = time.monotonic() + PATIENCE_S
+        self._patience_s = patience_s
+        self._until = time.monotonic() + patience_s
         self._pause_s = 0.05
 
     async def pause(self, said: str) -> None:
         """Wait before the next attempt, `said` being the venue's last word. Raises GaveUp when there shall be none."""
         if time.monotonic() > self._until:
-            raise GaveUp(f"{self._what} was not taken within {PATIENCE_S:.0f} s; at last the venue said: {said}")
+            raise GaveUp(f"{self._what} was not taken within {self._patience_s:.0f} s; at last the venue said: {said}")
         await asyncio.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, PAUSE_MAX_S)
 
 
 class Driver:
-    """Eight traders' orders, sent by a number of clients; `calls`, `placed` and the counts grow while it runs."""
+    """Eight traders' orders, sent by a number of clients; `calls`, `placed` and the counts grow while it runs.
+
+    pace: messages a second that are offered, as a market would, whatever the answers take; math.inf: as fast as the
+    clients get their answers.
+    """
 
     def __init__(
         self,
@@ -70,6 +76,8 @@ class Driver:
         url: str,
         tokens: Sequence[str],
         clients: int,
+        pace: float,
+        patience_s: float = PATIENCE_S,
         progress: Callable[[], None] = lambda: None,
     ) -> None:
         self.calls: list[Call] = []
@@ -81,7 +89,8 @@ class Driver:
         self.cancels_refused: Counter[str] = Counter()
         self.modifies_void = 0  # the order was done before its modify came: nothing to replace
         self._run, self._product = run, product
-        self._url, self._tokens, self._clients = url, tokens, clients
+        self._url, self._tokens, self._clients, self._pace = url, tokens, clients, pace
+        self._patience_s = patience_s
         self._progress = progress
         self._versions: dict[int, int] = {}
         self._turn = asyncio.Condition()
@@ -92,22 +101,36 @@ class Driver:
         return len(self.client_oids)
 
     async def drive(self, messages: Sequence[Message]) -> None:
-        """Send all messages. Raises GaveUp when the venue stays away for longer than a client waits."""
-        schedule = Schedule(messages, window=WINDOW_PER_CLIENT * self._clients)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._clients):
-                group.create_task(self._client(schedule))
+        """Send all messages. Raises GaveUp when the venue stays away for longer than a client waits.
 
-    async def _client(self, schedule: Schedule) -> None:
+        The clients join one after the other, each when the one before has had an answer: a venue that starts a worker
+        for every concurrent request is not made to start all of them at once.
+        """
+        schedule = Schedule(messages, window=WINDOW_PER_CLIENT * self._clients)
+        begun = time.monotonic()
+        answered = [asyncio.Event() for _ in range(self._clients + 1)]
+        answered[0].set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for mine, after in pairwise(answered):
+                    group.create_task(self._client(schedule, begun, start=mine, answered=after))
+        except* GaveUp as failures:
+            raise failures.exceptions[0] from None
+
+    async def _client(self, schedule: Schedule, begun: float, *, start: asyncio.Event, answered: asyncio.Event) -> None:
+        await start.wait()
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
         async with httpx.AsyncClient(base_url=self._url, limits=limits, timeout=30, trust_env=False) as http:
             while (task := await self._next(schedule)) is not None:
                 place, message = task
+                await asyncio.sleep(begun + place / self._pace - time.monotonic())
                 await self._send(http, message)
                 async with self._turn:
                     schedule.done(place)
                     self._turn.notify_all()
+                answered.set()
                 self._progress()
+        answered.set()
 
     async def _next(self, schedule: Schedule) -> tuple[int, Message] | None:
         async with self._turn:
@@ -170,7 +193,7 @@ class Driver:
         self, http: httpx.AsyncClient, oid: str, account: int, *, until: Sequence[str] = ("open", "done", "rejected")
     ) -> dict[str, Any]:
         """Wait for what became of an order that the venue took without saying so at once."""
-        patience = Patience(f"the outcome of order {oid}")
+        patience = Patience(f"the outcome of order {oid}", self._patience_s)
         while True:
             answer = await http.get(f"/orders/client:{oid}", headers=self._headers(account))
             if answer.is_success and (order := answer.json())["status"] in until:
@@ -181,7 +204,7 @@ class Driver:
         self, http: httpx.AsyncClient, route: Route, method: str, path: str, *, account: int, body: object = None
     ) -> httpx.Response:
         """Send until there is an answer: the order's own id makes it safe to send the same again."""
-        patience = Patience(f"{method} {path}")
+        patience = Patience(f"{method} {path}", self._patience_s)
         while True:
             at, begun = time.time(), time.perf_counter()
             try:

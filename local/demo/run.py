@@ -78,7 +78,7 @@ class Demo:
         self._bars = bars
         self._run = uuid4()
 
-    async def play(self, messages: Sequence[Message], *, clients: int) -> Played:
+    async def play(self, messages: Sequence[Message], *, clients: int, pace: float) -> Played:
         """Play the messages. Raises GaveUp, Refused or NotSubscribed when the venue does not let it."""
         baseline = await self._open()
         async with self._listening() as ears:
@@ -89,6 +89,7 @@ class Demo:
                 url=self._addresses.rest,
                 tokens=[each.token for each in self._accounts],
                 clients=clients,
+                pace=pace,
                 progress=lambda: self._bars.advance(sending),
             )
             started, begun = time.time(), time.monotonic()

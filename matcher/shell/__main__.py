@@ -32,11 +32,11 @@ def parts(settings: wiring.Settings) -> Parts:
     }
     for name in (name for name, value in missing.items() if value is None):
         log.warning("part_is_off", extra={"unset": name})
-    orders, events, redis = settings.order_queue_url, settings.events_queue_url, settings.redis
+    orders, events, redis, region = settings.order_queue_url, settings.events_queue_url, settings.redis, settings.region
     return Parts(
         products=load(settings.catalogue, shard=settings.shard),
-        orders=queues.OrderQueue(queues.connect(wait_s_max=WAIT_S), orders) if orders else None,
-        put_batch=queues.EventsQueue(queues.connect(), events).put if events else None,
+        orders=queues.OrderQueue(queues.connect(wait_s_max=WAIT_S, region=region), orders) if orders else None,
+        put_batch=queues.EventsQueue(queues.connect(region=region), events).put if events else None,
         cache=Cache.connect(host=redis.host, port=redis.port, password=redis.password, tls=redis.tls, timeout_ms=1000)
         if redis
         else None,

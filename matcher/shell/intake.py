@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from matcher.shell.errors import MatcherError
+from matcher.shell.errors import MatcherError, OutcomeUnknown
 from matcher.shell.request import BODY_BYTES_MAX, Unreadable, read_many, read_one
 from matcher.shell.sequencer import Sequencer
+from venue.commands import AnyCommand
 
 _encode = msgspec.json.Encoder().encode
 
@@ -56,7 +57,7 @@ class Intake:
             if body[:1] == b"{":
                 answer = await sequencer.submit(read_one(body))
             else:
-                answer = await _all(sequencer, body)
+                answer = await _all(sequencer, read_many(body))
         except Unreadable as error:
             await _answer(send, 400, _problem("malformed", str(error)))
         except MatcherError as error:
@@ -65,17 +66,13 @@ class Intake:
             await _answer(send, 200, answer)
 
 
-async def _all(sequencer: Sequencer, body: bytes) -> bytes:
+async def _all(sequencer: Sequencer, commands: list[AnyCommand]) -> bytes:
     """Submit an array; the outcomes in the same order. Fails as a whole when one of them does."""
-    futures: list[asyncio.Future[bytes]] = []
-    try:
-        for command in read_many(body):
-            futures.append(sequencer.submit(command))  # noqa: PERF401  # the first ones are under way when one is refused
-    finally:
-        outcomes = await asyncio.gather(*futures, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
+    outcomes = await asyncio.gather(*sequencer.submit_all(commands), return_exceptions=True)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    if failures:
+        # When one outcome is unknown, that of the array is.
+        raise next((failure for failure in failures if isinstance(failure, OutcomeUnknown)), failures[0])
     return b"[" + b",".join(outcome for outcome in outcomes if isinstance(outcome, bytes)) + b"]"
 
 

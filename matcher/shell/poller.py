@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from matcher.shell.backoff import Backoff
-from matcher.shell.errors import MatcherError, Overloaded
+from matcher.shell.errors import Refused
 from matcher.shell.request import Unreadable, read_one
 from matcher.shell.sequencer import Sequencer
+from venue.commands import AnyCommand
 from venue_aws.queues import Message, QueueDown
 
 log = logging.getLogger("matcher.poller")
@@ -70,33 +71,38 @@ class Poller:
         while not self._stopping:
             try:
                 messages = await asyncio.to_thread(self._take)
-                if messages:
-                    await self._execute(messages)
+                returned = await self._execute(messages) if messages else []
+                if not returned:
+                    backoff.reset()
+                    continue
+                await asyncio.to_thread(self._queue.give_back, returned)
             except QueueDown as error:
                 log.warning("order_queue_away", extra={"error": str(error)})
-                await backoff.wait()
-            else:
-                backoff.reset()
+            await backoff.wait()
 
-    async def _execute(self, messages: Sequence[Message]) -> None:
-        """Submit all in order, then delete those that are committed and give the others back."""
-        waiting: list[tuple[Message, asyncio.Future[bytes]]] = []
-        committed: list[Message] = []
-        returned: list[Message] = []
-        for message in messages:
-            try:
-                waiting.append((message, self._sequencer.submit(read_one(message.body))))
-            except Unreadable as error:
-                log.error(
-                    "order_message_unreadable",
-                    extra={"message_id": message.id, "deliveries": message.deliveries, "error": str(error)},
-                )
-            except Overloaded:
-                returned.append(message)
-        await asyncio.gather(*(future for _, future in waiting), return_exceptions=True)
-        for message, future in waiting:
-            (returned if isinstance(future.exception(), MatcherError) else committed).append(message)
+    async def _execute(self, messages: Sequence[Message]) -> list[Message]:
+        """Submit all in order and delete those that are committed; gives those that may not have been executed."""
+        readable = [(message, command) for message in messages if (command := _read(message)) is not None]
+        waiting: list[asyncio.Future[bytes]] = []
+        try:
+            for _, command in readable:
+                waiting.append(self._sequencer.submit(command))  # the first ones are under way
+        except Refused as error:
+            # Those behind it are not tried: an account's commands must not overtake each other.
+            log.warning("order_messages_returned", extra={"reason": error.code})
+        await asyncio.gather(*waiting, return_exceptions=True)
+        committed = sum(future.exception() is None for future in waiting)
         if committed:
-            await asyncio.to_thread(self._queue.done, committed)
-        if returned:
-            await asyncio.to_thread(self._queue.give_back, returned)
+            await asyncio.to_thread(self._queue.done, [message for message, _ in readable[:committed]])
+        return [message for message, _ in readable[committed:]]
+
+
+def _read(message: Message) -> AnyCommand | None:
+    try:
+        return read_one(message.body)
+    except Unreadable as error:
+        log.error(
+            "order_message_unreadable",
+            extra={"message_id": message.id, "deliveries": message.deliveries, "error": str(error)},
+        )
+        return None

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import asyncpg
@@ -17,6 +17,8 @@ log = logging.getLogger("matcher.relay")
 # Batches read at once, and so how many may be sent again after a crash.
 CHUNK_MAX: Final = 50
 _IDLE_S: Final = 1.0
+# The least time between two messages: what piles up meanwhile goes together. A batch after a pause goes at once.
+_SPACING_S: Final = 0.025
 
 _BATCHES: Final = """
 SELECT sequence, at, events FROM batches WHERE shard = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
@@ -39,7 +41,9 @@ class Relay:
     the same batches under the same names, and the queue keeps the first of each.
     """
 
-    def __init__(self, connection: asyncpg.Connection, put: Callable[[wire.Batch], None], *, shard: int) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, put: Callable[[Sequence[wire.Batch]], None], *, shard: int
+    ) -> None:
         self._connection = connection
         self._put = put
         self._shard = shard
@@ -55,22 +59,22 @@ class Relay:
         while True:
             self._wake.clear()
             batches = await self._read(published)
-            for batch in batches:
-                await self._send(batch)
-                published = batch.sequence
             if batches:
+                await self._send(batches)
+                published = batches[-1].sequence
                 await self._connection.execute(_ADVANCE, self._shard, published)
+                await asyncio.sleep(_SPACING_S)
             else:
                 # A batch of another process's last moments has no one to wake for it.
                 await wait_for(self._wake, _IDLE_S)
 
-    async def _send(self, batch: wire.Batch) -> None:
+    async def _send(self, batches: Sequence[wire.Batch]) -> None:
         backoff = Backoff()
         while True:
             try:
-                await asyncio.to_thread(self._put, batch)
+                await asyncio.to_thread(self._put, batches)
             except QueueDown as error:
-                log.warning("relay_waits", extra={"sequence": batch.sequence, "error": str(error)})
+                log.warning("relay_waits", extra={"sequence": batches[0].sequence, "error": str(error)})
                 await backoff.wait()
             else:
                 return

@@ -21,7 +21,8 @@ SESSION = "session"
 # One item whose number grows with every change of any subscription: who reads it knows whether its copy is old.
 _GENERATION = "generation"
 
-LISTENERS_FRESH_S = 1.0
+INDEX_LAG_S = 1.0
+KEPT_S = 30.0
 READERS_MAX = 16
 
 
@@ -132,34 +133,41 @@ class Sessions:
 
 
 class Listeners:
-    """Who listens to what, kept for LISTENERS_FRESH_S at most, and no longer than nobody subscribes anywhere."""
+    """Who listens to what, kept until anyone subscribes anywhere, and not for ever.
+
+    The index follows the table by a moment. What was read within that moment of a change is believed no longer than
+    that; what was read later, for KEPT_S: so long a socket that just vanished may be served in vain.
+    """
 
     def __init__(self, sessions: Sessions, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._sessions = sessions
         self._clock = clock
-        self._kept: dict[str, tuple[float, Sequence[str]]] = {}
+        self._kept: dict[str, tuple[float, Sequence[str]]] = {}  # by topic: until when, and who
         self._generation = -1
+        self._changed_at = 0.0
         self._readers = ThreadPoolExecutor(READERS_MAX, thread_name_prefix="listeners")
 
     def of(self, topics: Iterable[str]) -> dict[str, Sequence[str]]:
         """Give the connections of each topic."""
-        now = self._clock()
-        generation = self._sessions.generation()
+        wanted = list(dict.fromkeys(topics))
+        if not wanted:
+            return {}
+        generation, now = self._sessions.generation(), self._clock()
         if generation != self._generation:
             self._kept.clear()
-            self._generation = generation
-        self._kept = {topic: kept for topic, kept in self._kept.items() if now - kept[0] < LISTENERS_FRESH_S}
-        wanted = list(dict.fromkeys(topics))
+            self._generation, self._changed_at = generation, now
+        self._kept = {topic: kept for topic, kept in self._kept.items() if now < kept[0]}
         missing = [topic for topic in wanted if topic not in self._kept]
+        until = now + (INDEX_LAG_S if now - self._changed_at < INDEX_LAG_S else KEPT_S)
         for topic, found in zip(missing, self._readers.map(self._sessions.listeners, missing), strict=True):
-            self._kept[topic] = (now, found)
+            self._kept[topic] = (until, found)
         return {topic: self._kept[topic][1] for topic in wanted}
 
     def forget(self, connection_id: str) -> None:
         """Leave out a connection that is gone."""
-        for topic, (at, found) in list(self._kept.items()):
+        for topic, (until, found) in list(self._kept.items()):
             if connection_id in found:
-                self._kept[topic] = (at, [each for each in found if each != connection_id])
+                self._kept[topic] = (until, [each for each in found if each != connection_id])
 
 
 def _answered[T](call: Callable[[], T]) -> T:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from uuid import uuid4
 
 import asyncpg
@@ -26,15 +26,18 @@ class Queue:
 
     def __init__(self) -> None:
         self.taken: list[Batch] = []
+        self.runs = 0
         self.refused = 0
         self.away = threading.Event()
         self.away_after = 10**9
 
-    def put(self, batch: Batch) -> None:
-        if self.away.is_set() or len(self.taken) >= self.away_after:
-            self.refused += 1
-            raise QueueDown("away")
-        self.taken.append(batch)
+    def put(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            if self.away.is_set() or len(self.taken) >= self.away_after:
+                self.refused += 1
+                raise QueueDown("away")
+            self.taken.append(batch)
+        self.runs += 1
 
     def sequences(self) -> list[int]:
         return [batch.sequence for batch in self.taken]
@@ -73,6 +76,15 @@ async def test_every_batch_goes_out_once_and_in_order(own: asyncpg.Connection, d
     await until(lambda: database.rows("SELECT published FROM relays") == [(CHUNK_MAX * 2 + 9,)])
     running.cancel()
     assert queue.sequences() == list(range(1, CHUNK_MAX * 2 + 10))
+
+
+async def test_what_has_piled_up_goes_together(own: asyncpg.Connection, database: NewDatabase) -> None:
+    queue = Queue()
+    await add(database, 1, CHUNK_MAX + 7)
+    running = asyncio.create_task(Relay(own, queue.put, shard=0).run())
+    await until(lambda: len(queue.taken) == CHUNK_MAX + 7)
+    running.cancel()
+    assert queue.runs == 2
 
 
 async def test_a_queue_that_is_away_loses_nothing_and_disturbs_no_order(
@@ -116,11 +128,11 @@ def _drain(sqs: SQSClient, url: str, *, until_sequence: int) -> list[Batch]:
             QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, MessageSystemAttributeNames=["All"]
         )
         for message in answer.get("Messages", []):
-            batch = wire.BATCH.decode(message["Body"])
+            run = wire.batches(message["Body"])
             attributes = message["Attributes"]
             assert attributes["MessageGroupId"] == "shard-0"
-            assert attributes["MessageDeduplicationId"] == f"0-{batch.sequence}"
-            batches.append(batch)
+            assert attributes["MessageDeduplicationId"] == f"0-{run[0].sequence}-{run[-1].sequence}"
+            batches += run
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         if batches and batches[-1].sequence >= until_sequence:
             return batches
@@ -159,8 +171,22 @@ def test_a_batch_too_large_for_a_message_is_sent_without_its_content(sqs: SQSCli
     url = new_queue()
     event = CancelRefused(at=1, account_sequence=1, order_id=str(uuid4()), account="alice", reason="x" * 400)
     queue = EventsQueue(connect(), url)
-    queue.put(Batch(shard=0, sequence=1, at=5, events=[event] * 600, postings=[]))
-    queue.put(Batch(shard=0, sequence=2, at=6, events=[event], postings=[]))
+    queue.put(
+        [
+            Batch(shard=0, sequence=1, at=5, events=[event] * 600, postings=[]),
+            Batch(shard=0, sequence=2, at=6, events=[event], postings=[]),
+        ]
+    )
     large, small = _drain(sqs, url, until_sequence=2)
     assert (large.sequence, large.at, large.events, large.postings) == (1, 5, None, None)
     assert small.events == [event]
+
+
+def test_a_run_that_does_not_fit_one_message_goes_in_several(sqs: SQSClient, new_queue: NewQueue) -> None:
+    url = new_queue()
+    event = CancelRefused(at=1, account_sequence=1, order_id=str(uuid4()), account="alice", reason="x" * 400)
+    run = [Batch(shard=0, sequence=number, at=5, events=[event] * 150, postings=[]) for number in range(1, 8)]
+    EventsQueue(connect(), url).put(run)
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+    assert attributes == {"ApproximateNumberOfMessages": "4"}
+    assert _drain(sqs, url, until_sequence=7) == run

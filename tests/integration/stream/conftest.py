@@ -86,7 +86,7 @@ class TapeStream:
         )["ShardIterator"]
         found: list[TapeRecord] = []
         while page := self.client.get_records(ShardIterator=iterator, Limit=1000):
-            found += [wire.RECORD.decode(record["Data"]) for record in page["Records"]]
+            found += [each for record in page["Records"] for each in wire.records(record["Data"])]
             if not page["Records"]:
                 break
             iterator = page["NextShardIterator"]

@@ -105,7 +105,7 @@ def venue(wallets_table: WalletsTable, tape_stream: TapeStream, journal: Journal
 
 
 def clear(clearing: Clearing, *batches: Batch) -> Any:
-    return clearing.clear([clearing.read(wire.encode(each)) for each in batches])
+    return clearing.clear(clearing.read(wire.encode(batches)))
 
 
 def test_a_batch_is_settled_and_its_events_and_wallets_are_on_the_tape(venue: Venue) -> None:
@@ -113,9 +113,9 @@ def test_a_batch_is_settled_and_its_events_and_wallets_are_on_the_tape(venue: Ve
     done = clear(venue.clearing(), batch(1, listed, deposit(1)), batch(2, order))
     assert (done.batches, done.wallets, done.skipped, done.fetched) == (2, 2, 0, 0)
     assert venue.wallets.balances() == {("alice", "USD"): (USD_100, 0), (WORLD, "USD"): (-USD_100, 0)}
-    events = [event for record in venue.tape.records() for event in record.events]
-    assert events == [listed, deposit(1), order]
-    (told,) = [record for record in venue.tape.records() if record.wallets]
+    records = sorted(venue.tape.records(), key=lambda record: (record.batch, record.part))
+    assert [event for record in records for event in record.events] == [listed, deposit(1), order]
+    (told,) = [record for record in records if record.wallets]
     assert (told.batch, told.part, told.assets) == (2, 1, [example.USD])
     assert {(each.account, each.free, each.sequence) for each in told.wallets} == {
         ("alice", USD_100, 2),
@@ -156,10 +156,18 @@ def test_a_claim_check_is_exchanged_for_what_the_journal_has(venue: Venue) -> No
     large = batch(1, example.listed(), deposit(1), example.done(order_id=str(UUID(int=1))))
     venue.journal.commit(large)
     clearing = venue.clearing()
-    taken = clearing.read(claim_check(large))
+    (taken,) = clearing.read(claim_check(large))
     assert taken.batch == large
     clearing.clear([taken])
     assert venue.wallets.balances()["alice", "USD"] == (USD_100 + 5, -5)
+
+
+def test_a_message_carries_a_run_of_batches_each_settled_and_taped_by_itself(venue: Venue) -> None:
+    clearing = venue.clearing()
+    done = clearing.clear(clearing.read(wire.array(wire.encode(batch(number)) for number in (1, 2, 3))))
+    assert (done.batches, done.skipped, done.fetched) == (3, 0, 0)
+    assert venue.wallets.balances()["alice", "USD"] == (6 * USD_100, 0)
+    assert venue.parts() == [(1, 0), (2, 0), (3, 0)]
 
 
 def test_a_claim_check_for_what_the_journal_has_not_is_not_passed_over(venue: Venue) -> None:

@@ -61,7 +61,7 @@ def bucket(aws: str, environment: pytest.MonkeyPatch) -> Bucket:
 
 
 def record(*events: AnyEvent, **other: Any) -> bytes:
-    return wire.encode(example.record(*events, **other))
+    return wire.encode([example.record(*events, **other)])
 
 
 def test_every_event_is_in_the_bucket_once(bucket: Bucket) -> None:
@@ -99,5 +99,5 @@ def test_a_bucket_that_is_away_fails_the_call_so_that_it_comes_again(
 
 
 def test_only_wallets_leave_nothing(bucket: Bucket) -> None:
-    bucket.record(wire.encode(wire.TapeRecord(shard=0, batch=1, part=0, at=example.AT)))
+    bucket.record(wire.encode([wire.TapeRecord(shard=0, batch=1, part=0, at=example.AT)]))
     assert bucket.objects() == {}

@@ -9,7 +9,7 @@ import pytest
 from local.servers import REGION
 from tests.integration.stream.conftest import CONTEXT
 from venue.errors import Unavailable
-from venue_aws.sessions import CONNECTION_S_MAX, LISTENERS_FRESH_S, Listeners, Session, SessionItem, Sessions
+from venue_aws.sessions import CONNECTION_S_MAX, INDEX_LAG_S, KEPT_S, Listeners, Session, SessionItem, Sessions
 from venue_aws.wallets import bound
 
 if TYPE_CHECKING:
@@ -146,15 +146,21 @@ def test_a_new_listener_is_known_at_once_although_listeners_are_kept(sessions: S
     assert listeners.of(["full#A"]) == {"full#A": ["c-1"]}
 
 
-def test_listeners_are_not_asked_for_again_until_something_changes_or_time_passes(sessions: Sessions) -> None:
+@pytest.mark.parametrize(("read_after_s", "kept_s"), [(0.0, INDEX_LAG_S), (INDEX_LAG_S, KEPT_S)])
+def test_listeners_are_kept_for_long_only_when_the_index_had_time_to_follow(
+    sessions: Sessions, read_after_s: float, kept_s: float
+) -> None:
     clock = Clock()
     listeners = Listeners(sessions, clock=clock)
     sessions.change(opened(sessions, "c-1"), add={"full#A"}, remove=())
+    listeners.of(["full#B"])  # notices the change
+    clock.now += read_after_s
     assert listeners.of(["full#A"]) == {"full#A": ["c-1"]}
     # Closing tells nobody: its sender has found out by itself, and others find it gone.
     sessions.close("c-1")
+    clock.now += kept_s - 0.001
     assert listeners.of(["full#A"]) == {"full#A": ["c-1"]}
-    clock.now += LISTENERS_FRESH_S
+    clock.now += 0.001
     assert listeners.of(["full#A"]) == {"full#A": []}
 
 

@@ -10,6 +10,7 @@ from tests.unit.stream.tape import record
 from venue import messages
 from venue.feed import publications
 from venue.identity import wallet_id_of
+from venue.ledger import FEES, WORLD
 from venue.wire import TapeRecord, WalletChanged
 
 TIME = "2023-11-14T22:13:20.123456Z"
@@ -276,6 +277,10 @@ def test_a_wallet_is_told_once_as_it_was_last_even_when_an_older_one_comes_late(
 
 def test_a_wallet_of_an_asset_without_rules_is_not_told() -> None:
     assert told(wallets(change(1, sequence=1, asset="XXX"))) == []
+
+
+def test_the_venues_own_wallets_are_told_to_nobody() -> None:
+    assert told(wallets(change(1, sequence=1, account=WORLD), change(1, sequence=1, account=FEES))) == []
 
 
 def test_no_public_message_names_an_account() -> None:

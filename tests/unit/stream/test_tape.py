@@ -13,7 +13,7 @@ from venue.events import AnyEvent
 from venue.products import Product
 from venue.wire import Batch, TapeRecord, WalletChanged
 from venue_aws.rules import ASK_AGAIN_S, FRESH_S, Rules, RulesUnknown
-from venue_aws.tape import ATTEMPTS_MAX, EVENTS_MAX, Tape, TapeDown, cut, wallet_records
+from venue_aws.tape import ATTEMPTS_MAX, EVENTS_MAX, PACK_BYTES_MAX, Tape, TapeDown, cut, wallet_records
 
 
 def rules(*products: Product) -> Rules:
@@ -93,6 +93,7 @@ class Stream:
     def __init__(self, refusals: Iterable[str] = ()) -> None:
         self.refusals = list(refusals)
         self.taken: list[tuple[str, TapeRecord]] = []
+        self.packs: list[bytes] = []
 
     def put_records(self, *, StreamName: str, Records: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         assert StreamName == "tape"
@@ -102,7 +103,8 @@ class Stream:
                 self.refusals.remove(entry["PartitionKey"])
                 results.append({"ErrorCode": "ProvisionedThroughputExceededException"})
             else:
-                self.taken.append((entry["PartitionKey"], wire.RECORD.decode(entry["Data"])))
+                self.packs.append(entry["Data"])
+                self.taken += [(entry["PartitionKey"], record) for record in wire.records(entry["Data"])]
                 results.append({"SequenceNumber": "1"})
         return {"Records": results}
 
@@ -117,8 +119,8 @@ def put(stream: Stream, records: list[TapeRecord]) -> list[float]:
     return waits
 
 
-def records(product: Product, *parts: int) -> list[TapeRecord]:
-    return [example.record(product=product, part=part) for part in parts]
+def records(product: Product, *parts: int, events: int = 1) -> list[TapeRecord]:
+    return [example.record(*[example.opened()] * events, product=product, part=part) for part in parts]
 
 
 def test_refused_records_are_put_again_and_only_they() -> None:
@@ -131,8 +133,18 @@ def test_refused_records_are_put_again_and_only_they() -> None:
 
 def test_a_refused_record_is_never_overtaken_by_a_later_one_of_its_product() -> None:
     stream = Stream(refusals=["BTC-USD"] * 3)
-    put(stream, [*records(example.BTC_USD, 0, 1, 2), *records(example.ACME_USD, 3)])
+    large = PACK_BYTES_MAX // len(wire.encode(example.opened()))
+    put(stream, [*records(example.BTC_USD, 0, 1, 2, events=large), *records(example.ACME_USD, 3)])
     assert stream.order("BTC-USD") == [(1, 0), (1, 1), (1, 2)]
+    assert len(stream.packs) == 4
+
+
+def test_small_records_of_one_product_travel_together_in_order() -> None:
+    stream = Stream()
+    put(stream, [*records(example.BTC_USD, *range(20), events=100), *records(example.ACME_USD, 20)])
+    assert stream.order("BTC-USD") == [(1, part) for part in range(20)]
+    assert 3 <= len(stream.packs) < 10
+    assert all(len(pack) <= PACK_BYTES_MAX + 2 for pack in stream.packs)
 
 
 def test_a_stream_that_keeps_refusing_is_given_up() -> None:
