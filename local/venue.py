@@ -44,8 +44,11 @@ class Venue:
 
     # --- up and down -------------------------------------------------------------------------------------------------
 
-    def up(self) -> None:
-        """Start what is not running, deploy what has changed. Quick when all is well. Raises LocalError."""
+    def up(self, *, before_matcher: "Callable[[Venue], None]" = lambda _: None) -> None:
+        """Start what is not running, deploy what has changed. Quick when all is well. Raises LocalError.
+
+        `before_matcher` is called when everything stands but the matcher: nothing has happened in the market yet.
+        """
         with self._alone():
             if self._state is None:
                 shutil.rmtree(self.folder / "log", ignore_errors=True)
@@ -72,6 +75,7 @@ class Venue:
             if before != state.deployed:
                 # Its queues may be others now.
                 self._stop("matcher")
+            before_matcher(self)
             self._ensure("matcher")
             People(state).enrol()
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import msgspec
+import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from local.demo import console, figures, flow, report
-from local.demo.drive import GaveUp
+from local.demo.failures import DemoStopped
 from local.demo.figures import Run
-from local.demo.listen import NotSubscribed
 from local.demo.outcome import outcome
 from local.demo.run import Addresses, Demo
-from local.demo.traders import Account, Refused
+from local.demo.traders import Account
 from local.demo.witnesses import Journal, Tape, Wallets, Witnesses
 from local.setup import ROOT
 from local.venue import FOLDER, OPERATOR, TRADERS, LocalError, Venue
@@ -42,9 +43,12 @@ def main() -> int:
         terminal.print("[bold]Bringing the venue up[/]")
         venue.up()
         run = asyncio.run(_demo(venue, terminal, asked, up_s=time.monotonic() - begun))
-    except (LocalError, GaveUp, Refused, NotSubscribed) as failure:
+    except (LocalError, DemoStopped) as failure:
         terminal.print(f"\n[bold red]The demo could not go on:[/] {failure}", highlight=False)
         terminal.print("[dim]make logs shows what the venue's servers say; make up starts it by itself.[/]")
+        return 1
+    except (psycopg.Error, BotoCoreError, ClientError) as failure:
+        terminal.print(f"\n[bold red]A part of the venue does not answer:[/] {failure}", highlight=False)
         return 1
     except KeyboardInterrupt:
         terminal.print("\nInterrupted; nothing was checked.")
@@ -61,7 +65,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--forget", action="store_true", help="begin without the data of earlier runs")
     parser.add_argument("--messages", type=int, default=2000, help="how much of the recording to play (2000: all)")
     parser.add_argument("--clients", type=int, default=8, help="how many clients send at the same time")
-    parser.add_argument("--pace", type=float, default=40, help="messages offered a second; inf: as fast as they go")
+    parser.add_argument("--pace", type=float, default=50, help="messages offered a second; inf: as fast as they go")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the venue keeps its data")
     asked = parser.parse_args()
     if asked.messages < 1 or asked.clients < 1 or not asked.pace > 0:

@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 import msgspec
 
+from local.demo.failures import GaveUp, together
 from local.demo.flow import Message, Schedule, account_number, client_oid
 from venue.products import Product
 
@@ -19,8 +20,8 @@ Route = Literal["place", "cancel"]
 # How long a client goes on asking a venue that says "not now", and how long it waits between two times, in seconds.
 PATIENCE_S = 60.0
 PAUSE_MAX_S = 2.0
-# Places in the flow that may be open at once, for each client.
-WINDOW_PER_CLIENT = 4
+# How far ahead of an unanswered message the flow goes on, in messages for each client: one slow answer stops nobody.
+WINDOW_PER_CLIENT = 16
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -38,10 +39,6 @@ class Placed(msgspec.Struct, frozen=True):
     order_id: str
     client_oid: str
     account: int
-
-
-class GaveUp(Exception):
-    """The venue did not take a request within the client's patience."""
 
 
 class Patience:
@@ -64,8 +61,7 @@ class Patience:
 class Driver:
     """Eight traders' orders, sent by a number of clients; `calls`, `placed` and the counts grow while it runs.
 
-    pace: messages a second that are offered, as a market would, whatever the answers take; math.inf: as fast as the
-    clients get their answers.
+    pace: the most messages a second that leave, also after a pause; math.inf: as fast as the clients get answers.
     """
 
     def __init__(
@@ -94,6 +90,7 @@ class Driver:
         self._progress = progress
         self._versions: dict[int, int] = {}
         self._turn = asyncio.Condition()
+        self._due = 0.0  # when the next message may leave, monotonic seconds
 
     @property
     def orders_sent(self) -> int:
@@ -107,23 +104,16 @@ class Driver:
         for every concurrent request is not made to start all of them at once.
         """
         schedule = Schedule(messages, window=WINDOW_PER_CLIENT * self._clients)
-        begun = time.monotonic()
         answered = [asyncio.Event() for _ in range(self._clients + 1)]
         answered[0].set()
-        try:
-            async with asyncio.TaskGroup() as group:
-                for mine, after in pairwise(answered):
-                    group.create_task(self._client(schedule, begun, start=mine, answered=after))
-        except* GaveUp as failures:
-            raise failures.exceptions[0] from None
+        await together(*(self._client(schedule, start=mine, answered=after) for mine, after in pairwise(answered)))
 
-    async def _client(self, schedule: Schedule, begun: float, *, start: asyncio.Event, answered: asyncio.Event) -> None:
+    async def _client(self, schedule: Schedule, *, start: asyncio.Event, answered: asyncio.Event) -> None:
         await start.wait()
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
         async with httpx.AsyncClient(base_url=self._url, limits=limits, timeout=30, trust_env=False) as http:
             while (task := await self._next(schedule)) is not None:
                 place, message = task
-                await asyncio.sleep(begun + place / self._pace - time.monotonic())
                 await self._send(http, message)
                 async with self._turn:
                     schedule.done(place)
@@ -134,8 +124,10 @@ class Driver:
 
     async def _next(self, schedule: Schedule) -> tuple[int, Message] | None:
         async with self._turn:
+            await asyncio.sleep(self._due - time.monotonic())
             while (task := schedule.take()) is None and not schedule.finished:
                 await self._turn.wait()
+            self._due = max(self._due, time.monotonic()) + 1 / self._pace
             return task
 
     async def _send(self, http: httpx.AsyncClient, message: Message) -> None:

@@ -9,6 +9,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from local.demo.failures import NotSubscribed
+
 Json = dict[str, Any]
 
 
@@ -17,10 +19,6 @@ class Heard(msgspec.Struct, frozen=True):
 
     at: float
     message: Json
-
-
-class NotSubscribed(Exception):
-    """The venue did not confirm a subscription."""
 
 
 class Listener:

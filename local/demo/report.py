@@ -30,6 +30,7 @@ def page(run: Run) -> str:
         latency=plots.latency(run),
         delivery=plots.delivery(run),
         depth=plots.depth(run),
+        left=words["left"],
         throughput=plots.throughput(run),
         checks=_checks(run),
         counts=_table(("Orders and messages", ""), _counts(run)),
@@ -59,6 +60,7 @@ def _words(run: Run) -> Mapping[str, str]:
             f"{run.trades_journal:,} trades of {lots:,.0f} {run.base} {span}. "
             "A circle is a trade, as large as it was; the line is the last price. Behind them, what rested in the book."
         ),
+        "left": _left(run),
         "traders": (
             "Every order of the recording was dealt to one of eight accounts. Wallets as they stand now, "
             "what is held for resting orders included."
@@ -71,6 +73,13 @@ def _words(run: Run) -> Mapping[str, str]:
             "(MIT licence), see NOTICE.md beside it."
         ),
     }
+
+
+def _left(run: Run) -> str:
+    bid, ask = max(map(float, run.bids), default=None), min(map(float, run.asks), default=None)
+    if bid is None or ask is None:
+        return "Lots at each price or better; one side of the book was empty when the flow had ended."
+    return f"Lots at each price or better when the flow had ended: best bid {bid:,.3f}, best offer {ask:,.3f}."
 
 
 def _verdict_in_headline(run: Run) -> str:

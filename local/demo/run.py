@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 import httpx
@@ -14,6 +14,7 @@ from local.demo import heard, traders
 from local.demo.book import Book
 from local.demo.drain import Stage, drain
 from local.demo.drive import Driver
+from local.demo.failures import together
 from local.demo.flow import Message
 from local.demo.listen import Listener
 from local.demo.traders import Account
@@ -79,9 +80,9 @@ class Demo:
         self._run = uuid4()
 
     async def play(self, messages: Sequence[Message], *, clients: int, pace: float) -> Played:
-        """Play the messages. Raises GaveUp, Refused or NotSubscribed when the venue does not let it."""
-        baseline = await self._open()
+        """Play the messages. Raises DemoStopped when the venue does not let it."""
         async with self._listening() as ears:
+            baseline = await self._ready(ears)
             sending = self._bars.add_task("Sending the order flow", total=len(messages))
             driver = Driver(
                 run=self._run,
@@ -112,8 +113,13 @@ class Demo:
             drain_s=drain_s,
         )
 
-    async def _open(self) -> Baseline:
-        """Clear the market of earlier runs, fund the accounts, and note where the venue stands when all has settled."""
+    async def _ready(self, ears: Ears) -> Baseline:
+        """Open all sockets, clear the market of earlier runs, fund the accounts; then note where the venue stands."""
+        await together(self._subscribed(ears), self._funded())
+        await drain(self._settling(), self._bars)
+        return await asyncio.to_thread(self._witnesses.baseline, self._product)
+
+    async def _funded(self) -> None:
         opening = self._bars.add_task("Funding eight accounts", total=len(self._accounts))
         rest, product = self._addresses.rest, self._product
         left = await asyncio.to_thread(self._witnesses.journal.resting, product)
@@ -122,8 +128,13 @@ class Demo:
                 await traders.cancel_all(rest, account, product=product)
             await traders.fund(rest, account, operator=self._operator, product=product, run=self._run)
             self._bars.advance(opening)
-        await drain(self._settling(), self._bars)
-        return await asyncio.to_thread(self._witnesses.baseline, self._product)
+
+    async def _subscribed(self, ears: Ears) -> None:
+        # One after the other: twelve at once would start a worker each, of every function on the way.
+        opening = self._bars.add_task("Opening WebSockets", total=len(ears.all))
+        for each in ears.all:
+            await each.open()
+            self._bars.advance(opening)
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[Ears]:
@@ -143,12 +154,7 @@ class Demo:
             level2=listener("level2"),
             ticker=listener("ticker"),
         )
-        opening = self._bars.add_task("Opening WebSockets", total=len(ears.all))
         try:
-            # One after the other: twelve at once would start a Lambda worker each, of every function on the way.
-            for each in ears.all:
-                await each.open()
-                self._bars.advance(opening)
             yield ears
         finally:
             await asyncio.gather(*(each.close() for each in ears.all))
@@ -195,10 +201,11 @@ class Demo:
         until = time.monotonic() + BOOK_PATIENCE_S
         async with httpx.AsyncClient(base_url=self._addresses.rest, timeout=30, trust_env=False) as http:
             while True:
-                answer = await http.get(f"/products/{self._product.id}/book", params={"level": 2})
                 book = Book()
-                if answer.is_success:
-                    book.restart(answer.json())
+                with suppress(httpx.TransportError):
+                    answer = await http.get(f"/products/{self._product.id}/book", params={"level": 2})
+                    if answer.is_success:
+                        book.restart(answer.json())
                 if book.sequence >= at_least or time.monotonic() > until:
                     return book
                 await asyncio.sleep(0.1)

@@ -6,15 +6,12 @@ import httpx
 import msgspec
 
 from local.demo.drive import Patience
+from local.demo.failures import Refused
 from venue.products import Product
 
 # What the operator deposits for each trader and run: enough for every order of the flow to rest at the same time.
 BASE_FUNDS = "100000"
 QUOTE_FUNDS = "10000000"
-
-
-class Refused(Exception):
-    """The venue did not do what the demo needs before it can start."""
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -69,8 +69,9 @@ def main() -> int:
     try:
         settings = wiring.read(os.environ)
         logs.configure(settings.log_level)
-        # Almost nothing here is cyclic garbage; a full collection would stop all orders for a while.
-        gc.set_threshold(50_000, 50, 100)
+        # Almost nothing here is cyclic garbage. Often and little stops the orders for a millisecond or two; a full
+        # collection, which walks through all books, for as long as a lease has to be renewed.
+        gc.set_threshold(5_000, 3, 1_000_000)
         uvloop.run(serve(settings))
     except (wiring.BadSettings, BadCatalogue) as error:
         sys.stderr.write(f"{error}\n")

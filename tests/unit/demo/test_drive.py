@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.demo import flow
-from local.demo.drive import Driver, GaveUp
+from local.demo.drive import Driver
+from local.demo.failures import GaveUp
 from local.demo.flow import Message, account_number, client_oid
 from venue.products import Asset, Product
 

@@ -43,6 +43,12 @@ def test_the_same_records_give_the_same_objects_byte_for_byte() -> None:
     assert objects([records[1], records[0], records[0]]) == objects(records)
 
 
+def test_no_clock_is_in_the_bytes() -> None:
+    (found,) = objects([example.record(example.traded())])
+    modified_at = found.body[4:8]  # RFC 1952: MTIME
+    assert modified_at == b"\0\0\0\0"
+
+
 def test_every_event_is_one_line_that_explains_itself() -> None:
     trade, deposit = example.traded(), example.deposited()
     found = objects([example.record(trade, example.done(), part=4), example.record(deposit, product=None, part=5)])
