@@ -14,7 +14,8 @@ from matcher.core.engine import Engine
 from matcher.shell.backoff import Backoff, wait_for
 from matcher.shell.sequencer import Sequencer
 from venue.events import AnyEvent, ProductListed, Traded
-from venue_aws.cache import LEVELS_MAX, ORDERS_MAX, TRADES_MAX, Book, BookOrders, CacheDown, Market, Owner, Ticker, Top
+from venue.ports import Top
+from venue_aws.cache import LEVELS_MAX, ORDERS_MAX, TRADES_MAX, Book, BookOrders, CacheDown, Owner, Snapshot, Ticker
 
 log = logging.getLogger("matcher.snapshots")
 
@@ -33,7 +34,7 @@ class MarketCache(Protocol):
         """Say who owns a shard."""
         ...
 
-    def publish(self, markets: Iterable[Market]) -> None:
+    def publish(self, markets: Iterable[Snapshot]) -> None:
         """Write whole markets."""
         ...
 
@@ -110,7 +111,7 @@ class Snapshots:
             self._dirty |= names
             raise
 
-    def _market(self, engine: Engine, name: str) -> Market | None:
+    def _market(self, engine: Engine, name: str) -> Snapshot | None:
         product = engine.product(name)
         if product is None:
             return None
@@ -120,7 +121,7 @@ class Snapshots:
         bid, bid_size, _ = bids[0] if bids else (None, None, 0)
         ask, ask_size, _ = asks[0] if asks else (None, None, 0)
         trades = list(reversed(self._trades.get(name, ())))
-        return Market(
+        return Snapshot(
             product=product,
             top=Top(bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size, sequence=sequence),
             book=Book(sequence=sequence, at=at, bids=bids, asks=asks),

@@ -12,8 +12,9 @@ from tests.rest import Answer, call, event, refusal
 from tests.venue_in_memory import ACME_USD, BTC_USD
 from venue.checksum import book_checksum
 from venue.events import Traded
+from venue.ports import Top
 from venue_aws.api import Api
-from venue_aws.cache import Book, BookOrders, Cache, Market, Owner, Ticker, Top
+from venue_aws.cache import Book, BookOrders, Cache, Owner, Snapshot, Ticker
 from venue_aws.database import Database
 from venue_aws.markets import Markets
 from venue_aws.records import Records
@@ -44,7 +45,7 @@ def traded(trade_id: int) -> Traded:
     )
 
 
-ACME = Market(
+ACME = Snapshot(
     product=ACME_USD,
     top=Top(bid=199, bid_size=5, ask=201, ask_size=2, sequence=42),
     book=Book(sequence=42, at=NOON, bids=[(199, 5, 2), (198, 1, 1)], asks=[(201, 2, 1)]),
@@ -54,7 +55,7 @@ ACME = Market(
     ticker=Ticker(trade_id=3, price=200, size=3, at=NOON + 3, bid=199, ask=202),
     trades=[traded(3), traded(2), traded(1)],
 )
-BTC = Market(
+BTC = Snapshot(
     product=BTC_USD,
     top=Top(bid=None, bid_size=None, ask=None, ask_size=None, sequence=0),
     book=Book(sequence=0, at=NOON, bids=[], asks=[]),

@@ -14,6 +14,7 @@ from redis.retry import Retry
 
 from venue import wire
 from venue.events import Traded
+from venue.ports import Top
 from venue.products import Product
 
 LEVELS_MAX = 500
@@ -30,16 +31,6 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
 
     epoch: int
     url: str
-
-
-class Top(msgspec.Struct, frozen=True, kw_only=True):
-    """The best prices of a book, None where that side is empty."""
-
-    bid: int | None
-    bid_size: int | None
-    ask: int | None
-    ask_size: int | None
-    sequence: int
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +62,7 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True):
     ask: int | None
 
 
-class Market(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All that is kept about one product, as of one committed batch. `trades`: newest first."""
 
     product: Product
@@ -187,7 +178,7 @@ class Cache:
         pipe.hset(_OWNERS, str(shard), wire.encode(owner))
         _answer(pipe)
 
-    def publish(self, markets: Iterable[Market]) -> None:
+    def publish(self, markets: Iterable[Snapshot]) -> None:
         """Write whole markets; a reader sees all of one write or nothing of it."""
         pipe = self._client.pipeline(transaction=True)
         for market in markets:

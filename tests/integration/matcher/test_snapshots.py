@@ -7,7 +7,8 @@ import pytest
 
 from tests.integration.matcher.conftest import NewDatabase, RedisServer, StartMatcher
 from tests.integration.matcher.flow import BTC_USD, flow, limit
-from venue_aws.cache import CacheDown, Owner, Top
+from venue.ports import Top
+from venue_aws.cache import CacheDown, Owner
 
 
 def until(condition: Callable[[], bool]) -> None:

@@ -16,8 +16,9 @@ from tests.rest import Context
 from tests.unit.stream import tape as example
 from venue.checksum import book_checksum
 from venue.errors import Unavailable
+from venue.ports import Top
 from venue.products import Product
-from venue_aws.cache import Book, BookOrders, Cache, Market, Ticker, Top
+from venue_aws.cache import Book, BookOrders, Cache, Snapshot, Ticker
 from venue_aws.markets import Markets
 from venue_aws.public_data import ASK_AGAIN_S, RULES_KEPT_S, PublicData
 
@@ -49,7 +50,7 @@ class Clock:
 
 
 class Stand:
-    """Market data with its Redis, and one reader of it."""
+    """Snapshot data with its Redis, and one reader of it."""
 
     def __init__(self, cache: Cache) -> None:
         self.cache = cache
@@ -66,7 +67,7 @@ class Stand:
         ticker = Ticker(trade_id=10, price=trade.price, size=trade.size, at=trade.at, bid=None, ask=None)
         self.cache.publish(
             [
-                Market(
+                Snapshot(
                     product=product,
                     top=Top(bid=4_000_000, bid_size=5, ask=4_000_100, ask_size=7, sequence=12),
                     book=Book(sequence=12, at=example.AT, bids=[(4_000_000, 5, 1)], asks=[(4_000_100, 7, 2)]),
