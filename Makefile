@@ -4,7 +4,7 @@ SETUP := $(PYTHON) local/setup.py
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test check invoke record bench lock clean
+.PHONY: help setup up down status logs demo test check invoke record bench api lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ record: ## Record the events of every function anew, from the running venue
 
 bench: ## The matcher's speed on this machine
 	@$(SETUP) && $(RUN) bench
+
+api: ## Write docs/api/openapi.yaml anew, from the functions
+	@$(SETUP) && .venv/bin/python docs/api/generate.py
 
 lock: ## Renew every lock
 	@$(SETUP) && $(RUN) local.lock

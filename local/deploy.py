@@ -5,7 +5,6 @@ import fcntl
 import hashlib
 import os
 import platform
-import py_compile
 import shutil
 import subprocess
 import sys
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
 STACK = "venue-local"
 BUCKET = "venue-local-artifacts"  # as in samconfig.toml
 ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
-# What Lambda's runtime has and the emulator's has too. It unpacks the layers for every worker that it starts, and these
-# are two thirds of the files.
-_IN_THE_RUNTIME = ("boto3", "botocore", "s3transfer")
 _BUILDS = ROOT / ".local" / "builds"
+_LAYERS = ("DomainLayer", "AwsLayer")
+# Where Python looks for .pth files in a layer.
+_SITE = Path("python") / "lib" / "python3.13" / "site-packages"
 
 
 def build() -> Path:
@@ -46,14 +45,15 @@ def build() -> Path:
             shutil.rmtree(started, ignore_errors=True)
             options = ["--build-dir", str(started), "--cache-dir", str(_BUILDS / "cache"), "--config-env", "local"]
             _sam("build", *options, "--parameter-overrides", "Stage=local", f"Architecture={ARCHITECTURE}", cwd=ROOT)
-            _trim(started)
+            for layer in _LAYERS:
+                compileall.compile_dir(started / layer, quiet=2, workers=0)
             _forget_old_builds()
             started.rename(built)
         return built
 
 
-def deploy(built: Path, state: State) -> bool:
-    """Make the stack what `built` says, and note its outputs in `state`. Gives whether anything had to be done."""
+def deploy(built: Path, state: State, folder: Path) -> None:
+    """Make the stack of the venue in `folder` what `built` says, and note its outputs in `state`."""
     session = boto3.Session(region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")  # noqa: S106
     endpoint = aws_url(state)
     state.secret_arns = _keep_secrets(session.client("secretsmanager", endpoint_url=endpoint), state)
@@ -68,11 +68,12 @@ def deploy(built: Path, state: State) -> bool:
     wanted = hashlib.sha256(f"{built.name} {sorted(parameters.items())}".encode()).hexdigest()
     cloudformation = session.client("cloudformation", endpoint_url=endpoint)
     if wanted == state.deployed:
-        return False
+        return
+    staged = _stage(built, folder / "build")
     session.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
     overrides = [f"{name}={value}" for name, value in parameters.items()]
     config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
-    template = ["--template-file", str(built / "template.yaml")]
+    template = ["--template-file", str(staged / "template.yaml")]
     _sam("deploy", *template, *config, "--parameter-overrides", *overrides, cwd=ROOT, endpoint=endpoint)
     [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     state.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -80,7 +81,6 @@ def deploy(built: Path, state: State) -> bool:
         gateway=session.client("apigateway", endpoint_url=endpoint), cloudformation=cloudformation, stack=STACK
     )
     state.deployed = wanted
-    return True
 
 
 def _keep_secrets(manager: "SecretsManagerClient", state: State) -> dict[str, str]:
@@ -134,17 +134,22 @@ def _digest(paths: Iterator[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _trim(built: Path) -> None:
-    """Make the layers quick to unpack and to import: the emulator does so for every worker that it starts."""
-    for name in _IN_THE_RUNTIME:
-        shutil.rmtree(built / "AwsLayer" / "python" / name)
-    for layer in ("AwsLayer", "DomainLayer"):
-        for folder in (built / layer / "python").glob("*.dist-info"):
-            shutil.rmtree(folder) if folder.name.startswith(_IN_THE_RUNTIME) else None
-        # Bytecode that is trusted as it is: unpacking changes the times by which it would otherwise be judged.
-        compileall.compile_dir(
-            built / layer, quiet=2, workers=0, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-        )
+def _stage(built: Path, staged: Path) -> Path:
+    """Give a copy of the build whose layers the emulator need not unpack for every worker that it starts.
+
+    A layer as deployed is one line that leads to its content, which stands beside it, once: a worker then starts in
+    half a second and needs no disk. Copies are hard links, and the venue's own: they stay when the build goes.
+    """
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(built, staged, copy_function=os.link)
+    for layer in _LAYERS:
+        content = staged / "unpacked" / layer
+        content.parent.mkdir(exist_ok=True)
+        (staged / layer).rename(content)
+        site = staged / layer / _SITE
+        site.mkdir(parents=True)
+        (site / "layer.pth").write_text(f"import sys; sys.path.insert(0, {str(content / 'python')!r})\n")
+    return staged
 
 
 def _forget_old_builds(keep: int = 3) -> None:

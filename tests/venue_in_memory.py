@@ -11,7 +11,7 @@ import msgspec
 from matcher.core.engine import Engine
 from matcher.shell.outcome import outcome_of
 from venue.cashier import Cashier
-from venue.commands import AnyCommand, Deposit, ListProduct, PlaceOrder
+from venue.commands import AnyCommand, CancelOrder, Deposit, ListProduct, PlaceOrder
 from venue.desk import OrderDesk
 from venue.errors import NotFound, RuleBroken, Unavailable
 from venue.handover import HandOver
@@ -48,13 +48,18 @@ NOON = 1_800_000_000_000_000  # µs
 
 
 class MemoryMatcher:
-    """The real engine, answering at `url`; at any other address nobody is."""
+    """The real engine, answering at `url`; at any other address nobody is.
+
+    `answers_lost`: so many answers get lost on their way back.
+    `cancels_early`: so many cancels come before their order.
+    """
 
     def __init__(self, wallets: "MemoryWallets", clock: "Clock") -> None:
         self.engine = Engine()
         self.url: str | None = OWNER
         self.answers_lost = 0
         self.forgets = False
+        self.cancels_early = 0
         self.asked: list[tuple[str, AnyCommand]] = []
         self._wallets = wallets
         self._clock = clock
@@ -62,10 +67,13 @@ class MemoryMatcher:
             self.engine.apply(ListProduct(product=product))
 
     def submit(self, command: AnyCommand, *, url: str) -> Outcome:
-        """Apply, settle, answer. `answers_lost` answers get lost on their way back."""
+        """Apply, settle, answer."""
         self.asked.append((url, command))
         if url != self.url:
             raise NotServed(url)
+        if self.cancels_early and isinstance(command, CancelOrder):
+            self.cancels_early -= 1
+            return Outcome(refused="not_found")
         outcome = self.take(command)
         if self.answers_lost:
             self.answers_lost -= 1

@@ -33,7 +33,11 @@ Every answer that is not a success has one form (Error). A 5xx means that the ou
 `client_oid` (or `key`) may be sent again, and is done once. 202 means that the outcome is certain and only late; it
 comes on the WebSocket, and `GET /orders/{order_id}` tells it. `Prefer: respond-async` asks for that road.
 
-This file is generated: `python docs/api/generate.py`.
+Everyone signed in reads what is their own; orders are placed and cancelled by the group `traders`, deposits made by
+`operators`. The rate limit is one for all clients together, so no answer can say how much of it is left to one: beyond
+it the answer is 429, and `Retry-After` says when to come back.
+
+This file is generated: `make api`.
 """.strip()
 
 FAILURES = {
@@ -132,6 +136,7 @@ def _operation(operation: dict[str, Any], route: Any) -> dict[str, Any]:
     described = {
         "tags": operation["tags"],
         "summary": operation["summary"],
+        **({"description": route.description} if route.description else {}),
         "operationId": route.func.__name__,
         "parameters": parameters,
         "responses": responses,
@@ -195,7 +200,7 @@ def main() -> int:
     if sys.argv[1:] == ["--check"]:
         same = DOCUMENT.is_file() and DOCUMENT.read_text() == text()
         if not same:
-            sys.stderr.write(f"{DOCUMENT.name} says something else than the code: run python docs/api/generate.py\n")
+            sys.stderr.write(f"{DOCUMENT.name} says something else than the code: run make api\n")
         return 0 if same else 1
     DOCUMENT.write_text(text())
     return 0

@@ -35,8 +35,16 @@ def _policy(effect: str, arn: str, identity: Identity | None) -> dict[str, Any]:
             "Version": "2012-10-17",
             "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}],
         },
-        # Values are text by API Gateway's rule; no account at all is what makes a session anonymous.
-        "context": {"account": identity.account, "groups": ",".join(identity.groups)} if identity else {},
+        "context": _context(identity) if identity else {},
+    }
+
+
+def _context(identity: Identity) -> dict[str, str]:
+    # Values are text by API Gateway's rule; no account at all is what makes a session anonymous.
+    return {
+        "account": identity.account,
+        "groups": ",".join(identity.groups),
+        "expires_at": str(identity.expires_at),
     }
 
 

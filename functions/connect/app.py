@@ -14,8 +14,11 @@ def build(sessions: Callable[[], Sessions]) -> Handler[dict[str, Any]]:
     @observed
     def connect(event: Event, line: Line) -> dict[str, Any]:
         request = event["requestContext"]
-        account = (request.get("authorizer") or {}).get("account")
-        sessions().open(request["connectionId"], account=account)
+        caller = request.get("authorizer") or {}
+        account, expires_at = caller.get("account"), caller.get("expires_at")
+        sessions().open(
+            request["connectionId"], account=account, token_expires_at=int(expires_at) if expires_at else None
+        )
         line.count("StreamConnected")
         line.tell(connection_id=request["connectionId"], account=account)
         return {"statusCode": 200}

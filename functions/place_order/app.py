@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from venue.desk import OrderDesk
 from venue_aws import wiring
 from venue_aws.answers import PlacedOrder
-from venue_aws.api import Api, answered, caller, count, wants_to_wait
+from venue_aws.api import Api, answered, count, trader, wants_to_wait
 from venue_aws.requests import NewOrder
 
 
@@ -19,7 +19,7 @@ def build(desk: Callable[[], OrderDesk]) -> Api:
     def place_order(order: NewOrder) -> Response[PlacedOrder]:
         # The account comes from the authorizer, never from the body.
         event = api.app.current_event
-        placed = desk().place(order.ticket(), account=caller(event), wait=wants_to_wait(event))
+        placed = desk().place(order.ticket(), account=trader(event), wait=wants_to_wait(event))
         count("OrdersPending" if placed.pending else "OrdersPlaced")
         return answered(PlacedOrder.placed(placed), pending=placed.pending)
 

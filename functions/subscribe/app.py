@@ -5,10 +5,10 @@ from typing import Any
 
 from venue_aws import wiring
 from venue_aws.observed import Event, Handler, Line, observed
-from venue_aws.subscriptions import Desk
+from venue_aws.subscriptions import SubscriptionDesk
 
 
-def build(desk: Callable[[], Desk]) -> Handler[dict[str, Any]]:
+def build(desk: Callable[[], SubscriptionDesk]) -> Handler[dict[str, Any]]:
     """Make the handler. What is wrong with a message is told on the socket, and no failure of the call."""
 
     @observed

@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -29,9 +31,9 @@ PRODUCT = "ACME-USD"
 RESULTS = ROOT / ".local" / "demo"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo. Gives 0 when every check passed, 1 when not, 130 when it was interrupted."""
-    asked = _asked()
+    asked = _asked(arguments)
     terminal = Console()
     venue = Venue(asked.folder.resolve(), say=lambda text: terminal.print(f"  [dim]{text}[/]", highlight=False))
     found_up = all(venue.running.values())
@@ -56,18 +58,19 @@ def main() -> int:
     finally:
         if not (found_up or asked.keep):
             venue.down()
-    return _told(run, terminal, left_up=found_up or asked.keep)
+    return _told(run, terminal, asked.results, left_up=found_up or asked.keep)
 
 
-def _asked() -> argparse.Namespace:
+def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the venue running afterwards")
     parser.add_argument("--forget", action="store_true", help="begin without the data of earlier runs")
     parser.add_argument("--messages", type=int, default=2000, help="how much of the recording to play (2000: all)")
     parser.add_argument("--clients", type=int, default=8, help="how many clients send at the same time")
-    parser.add_argument("--pace", type=float, default=50, help="messages offered a second; inf: as fast as they go")
+    parser.add_argument("--pace", type=float, default=40, help="messages offered a second; inf: as fast as they go")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where the venue keeps its data")
-    asked = parser.parse_args()
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the report and the figures go")
+    asked = parser.parse_args(arguments)
     if asked.messages < 1 or asked.clients < 1 or not asked.pace > 0:
         parser.error("at least one message and one client are needed, at some pace")
     return asked
@@ -111,9 +114,9 @@ async def _demo(venue: Venue, terminal: Console, asked: argparse.Namespace, *, u
         journal.close()
 
 
-def _told(run: Run, terminal: Console, *, left_up: bool) -> int:
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    summary, page = RESULTS / "summary.json", RESULTS / "report.html"
+def _told(run: Run, terminal: Console, results: Path, *, left_up: bool) -> int:
+    results.mkdir(parents=True, exist_ok=True)
+    summary, page = results / "summary.json", results / "report.html"
     summary.write_bytes(msgspec.json.format(msgspec.json.encode(figures.summary(run))) + b"\n")
     page.write_text(report.page(run), encoding="utf-8")
     console.show(terminal, run)
@@ -124,7 +127,8 @@ def _told(run: Run, terminal: Console, *, left_up: bool) -> int:
             terminal.print(f"[red]  {check.question}: {check.finding}[/]", highlight=False)
     else:
         terminal.print(f"\n[bold green]All {len(run.checks)} checks passed.[/]")
-    terminal.print(f"  report   {page.relative_to(ROOT)}\n  figures  {summary.relative_to(ROOT)}", highlight=False)
+    shown = Path(os.path.relpath(results))
+    terminal.print(f"  report   {shown / page.name}\n  figures  {shown / summary.name}", highlight=False)
     terminal.print(
         f"  venue    {'up; make down stops it' if left_up else 'stopped; its data are kept'}", highlight=False
     )

@@ -21,8 +21,10 @@ def audit(seen: Evidence) -> list[Check]:
     """Ask every question of one run. The venue is right when all checks passed."""
     return [
         acknowledged_orders_are_committed(seen.acknowledged, seen.journal_orders),
+        sessions_lasted(seen.lost),
         trades_agree("WebSocket", seen.journal, seen.websocket, repeats_allowed=True),
         trades_agree("tape", seen.journal, seen.tape, repeats_allowed=False),
+        ticker_ends_at_the_last_trade(seen.ticker, seen.journal),
         fills_reach_their_owners(seen.journal_fills, seen.websocket_fills),
         gapless("journal", seen.journal_sequences, seen.span),
         gapless("full channel", seen.stream_sequences, seen.span),
@@ -48,6 +50,12 @@ def acknowledged_orders_are_committed(acknowledged: Sequence[str], journal: Sequ
     return Check(question, passed=True, finding=f"{len(set(journal)):,} orders")
 
 
+def sessions_lasted(lost: Sequence[str]) -> Check:
+    """No listener was dropped: what a dropped one missed, it would have to ask for again."""
+    question = "Every WebSocket session lasted"
+    return Check(question, passed=not lost, finding="; ".join(lost) or "none was closed")
+
+
 def trades_agree(witness: str, journal: Sequence[Trade], other: Sequence[Trade], *, repeats_allowed: bool) -> Check:
     """The witness tells the journal's trades: none missing, none of its own, none told otherwise.
 
@@ -67,6 +75,15 @@ def _differences(expected: Counter[Trade], told: Counter[Trade], *, repeats_allo
     doubled = sorted(trade for trade, times in told.items() if times > 1 and not repeats_allowed)
     found = (("missing", missing), ("not in Aurora", foreign), ("told twice", doubled))
     return "; ".join(f"{len(trades)} {what}, first: trade {trades[0].trade_id}" for what, trades in found if trades)
+
+
+def ticker_ends_at_the_last_trade(ticker: Sequence[int], journal: Sequence[Trade]) -> Check:
+    """The ticker may skip trades, for it is conflated; the last word of a run is the run's last trade."""
+    question = "The ticker's last word is the last trade"
+    last, told = max((trade.trade_id for trade in journal), default=None), ticker[-1] if ticker else None
+    if last is not None and told != last:
+        return Check(question, passed=False, finding=f"it says {told}, the last trade is {last}")
+    return Check(question, passed=True, finding=f"{len(ticker):,} messages")
 
 
 def fills_reach_their_owners(journal: Sequence[PrivateFill], heard: Sequence[PrivateFill]) -> Check:

@@ -19,7 +19,9 @@ class Stage(msgspec.Struct, frozen=True):
     state: Callable[[], tuple[int, int]]
 
 
-async def drain(stages: Sequence[Stage], bars: Progress, *, patience_s: float = PATIENCE_S) -> bool:
+async def drain(
+    stages: Sequence[Stage], bars: Progress, *, patience_s: float = PATIENCE_S, pause_s: float = PAUSE_S
+) -> bool:
     """Wait until every stage is through; False when nothing has moved for `patience_s`."""
     shown = [bars.add_task(stage.title, total=None) for stage in stages]
     states: list[tuple[int, int]] = []
@@ -34,4 +36,4 @@ async def drain(stages: Sequence[Stage], bars: Progress, *, patience_s: float = 
             states, moved = latest, time.monotonic()
         elif time.monotonic() - moved > patience_s:
             return False
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(pause_s)

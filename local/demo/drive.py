@@ -20,6 +20,8 @@ Route = Literal["place", "cancel"]
 # How long a client goes on asking a venue that says "not now", and how long it waits between two times, in seconds.
 PATIENCE_S = 60.0
 PAUSE_MAX_S = 2.0
+# The clients join one after the other, so many seconds apart.
+JOIN_S = 0.5
 # How far ahead of an unanswered message the flow goes on, in messages for each client: one slow answer stops nobody.
 WINDOW_PER_CLIENT = 16
 
@@ -73,6 +75,7 @@ class Driver:
         tokens: Sequence[str],
         clients: int,
         pace: float,
+        join_s: float = JOIN_S,
         patience_s: float = PATIENCE_S,
         progress: Callable[[], None] = lambda: None,
     ) -> None:
@@ -87,6 +90,7 @@ class Driver:
         self._run, self._product = run, product
         self._url, self._tokens, self._clients, self._pace = url, tokens, clients, pace
         self._patience_s = patience_s
+        self._join_s = join_s
         self._progress = progress
         self._versions: dict[int, int] = {}
         self._turn = asyncio.Condition()
@@ -100,8 +104,8 @@ class Driver:
     async def drive(self, messages: Sequence[Message]) -> None:
         """Send all messages. Raises GaveUp when the venue stays away for longer than a client waits.
 
-        The clients join one after the other, each when the one before has had an answer: a venue that starts a worker
-        for every concurrent request is not made to start all of them at once.
+        The clients join one after the other, each when the one before has had an answer and JOIN_S after it: a venue
+        that starts a worker for every concurrent request is not made to start all of them at once.
         """
         schedule = Schedule(messages, window=WINDOW_PER_CLIENT * self._clients)
         answered = [asyncio.Event() for _ in range(self._clients + 1)]
@@ -110,6 +114,7 @@ class Driver:
 
     async def _client(self, schedule: Schedule, *, start: asyncio.Event, answered: asyncio.Event) -> None:
         await start.wait()
+        await asyncio.sleep(self._join_s)
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1)
         async with httpx.AsyncClient(base_url=self._url, limits=limits, timeout=30, trust_env=False) as http:
             while (task := await self._next(schedule)) is not None:

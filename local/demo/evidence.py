@@ -43,6 +43,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     journal: Sequence[Trade]
     websocket: Sequence[Trade]  # the matches channel, as received
     tape: Sequence[Trade]  # S3 objects, as stored
+    ticker: Sequence[int]  # the trades that the ticker channel told, as received
     journal_fills: Sequence[PrivateFill]
     websocket_fills: Sequence[PrivateFill]  # the user channels, as received
     journal_sequences: Sequence[int]
@@ -53,6 +54,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     wallets: Balances
     ledger: Balances
     told: Balances  # the last wallet messages on the user channels
+    lost: Sequence[str]  # WebSocket sessions that the venue closed, and why
     rebuilt: tuple[Levels, Levels]  # bids, asks: from level 2
     shown: tuple[Levels, Levels]  # by REST
     resting: tuple[Levels, Levels]  # open orders in the journal, summed

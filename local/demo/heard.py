@@ -40,6 +40,11 @@ def fills(heard: Iterable[Heard], account: str) -> list[PrivateFill]:
     ]
 
 
+def tickers(heard: Iterable[Heard]) -> list[int]:
+    """Give the number of each trade that the ticker channel told, as they came."""
+    return [each.message["trade_id"] for each in heard if each.message["type"] == "ticker"]
+
+
 def delays(heard: Iterable[Heard]) -> list[Delay]:
     """Give each fill's way from the matcher's clock to this socket, the first time that it came."""
     first: dict[tuple[object, ...], Delay] = {}

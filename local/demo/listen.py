@@ -33,6 +33,7 @@ class Listener:
         # A book cannot be followed before it has begun.
         self._first = "snapshot" if channel == "level2" else "subscriptions"
         self._answered = asyncio.Event()
+        self._leaving = False
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
 
@@ -53,6 +54,7 @@ class Listener:
 
     async def close(self) -> None:
         """Leave; what was heard stays."""
+        self._leaving = True
         if self._socket is not None:
             await self._socket.close()
         if self._reader is not None:
@@ -72,3 +74,6 @@ class Listener:
                     self._answered.set()
         except ConnectionClosed as closed:
             self.lost = str(closed)
+        if not self._leaving:
+            self.lost = self.lost or f"closed with {socket.close_code} {socket.close_reason or ''}".strip()
+            self._answered.set()

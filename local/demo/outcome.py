@@ -1,7 +1,7 @@
 """What a run came to: the witnesses' evidence, audited, and all figures for the summary and the report."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from local.demo import heard
 from local.demo.audit import audit, imbalance
@@ -22,24 +22,28 @@ def evidence(
     sequences = journal.sequences(product, after_batch=baseline.batch)
     rebuilt, _ = heard.rebuild(ears.level2.heard)
     users = list(zip(accounts, ears.users, strict=True))
+    ours = {account.id for account in accounts}  # someone else may trade here at the same time
     told: dict[tuple[str, str], tuple[int, int]] = {}
     for account, ear in users:
         told |= heard.balances(ear.heard, account.id, product)
+    names = {account.id: account.name for account in accounts}
     return Evidence(
         span=Span(min(sequences, default=1) - 1, max(sequences, default=0)),
         journal=[deal.trade for deal in deals],
         websocket=heard.trades(ears.matches.heard, product),
         tape=witnesses.tape_trades(product, baseline),
-        journal_fills=[fill for deal in deals for fill in deal.fills],
+        ticker=heard.tickers(ears.ticker.heard),
+        journal_fills=[fill for deal in deals for fill in deal.fills if fill.account in ours],
         websocket_fills=[fill for account, ear in users for fill in heard.fills(ear.heard, account.id)],
         journal_sequences=sequences,
         stream_sequences=heard.sequences(ears.full.heard),
         tape_sequences=witnesses.tape_sequences(product, baseline),
         acknowledged=[placed.order_id for placed in driver.placed],
         journal_orders=journal.orders(driver.client_oids),
-        wallets=witnesses.wallets.balances(),
-        ledger=journal.ledger(),
-        told=told,
+        wallets=_named(witnesses.wallets.balances(), names),
+        ledger=_named(journal.ledger(), names),
+        told=_named(told, names),
+        lost=[f"{ear.name}: {ear.lost}" for ear in ears.all if ear.lost],
         rebuilt=(rebuilt.bids, rebuilt.asks),
         shown=(played.shown.bids, played.shown.asks),
         resting=journal.resting(product),
@@ -100,6 +104,11 @@ def outcome(
     )
 
 
+def _named(balances: Balances, names: Mapping[str, str]) -> Balances:
+    """Call accounts by their traders' names, for a person to read; others keep their ids."""
+    return {(names.get(account, account), asset): amounts for (account, asset), amounts in balances.items()}
+
+
 def _print(deal: Deal, product: Product) -> Print:
     trade = deal.trade
     price, size = float(product.format_price(trade.price)), float(product.format_size(trade.size))
@@ -120,21 +129,21 @@ def _trader(
                 fees += fee
                 bought += deal.trade.size * buys
                 sold += deal.trade.size * (not buys)
-    base, quote = (sum(wallets.get((account.id, asset.id), (0, 0))) for asset in (product.base, product.quote))
+    base, quote = (sum(wallets.get((account.name, asset.id), (0, 0))) for asset in (product.base, product.quote))
     return Trader(
         name=account.name,
         orders=sum(placed.account == number for placed in played.driver.placed),
         fills=fills,
-        bought=_grouped(product.format_size(bought)),
-        sold=_grouped(product.format_size(sold)),
-        fees=_grouped(format_units(fees, product.quote.scale), decimals=2),
-        base=_grouped(format_units(base, product.base.scale)),
-        quote=_grouped(format_units(quote, product.quote.scale), decimals=2),
+        bought=grouped(product.format_size(bought)),
+        sold=grouped(product.format_size(sold)),
+        fees=grouped(format_units(fees, product.quote.scale), decimals=2),
+        base=grouped(format_units(base, product.base.scale)),
+        quote=grouped(format_units(quote, product.quote.scale), decimals=2),
     )
 
 
-def _grouped(amount: str, *, decimals: int | None = None) -> str:
+def grouped(amount: str, *, decimals: int | None = None) -> str:
     """Group the thousands of a decimal, and cut it (never round) after so many decimals."""
     whole, _, fraction = amount.partition(".")
     fraction = fraction[:decimals]
-    return f"{int(whole):,}" + (f".{fraction}" if fraction else "")
+    return f"{int(whole):,}{f'.{fraction}' if fraction else ''}"

@@ -169,13 +169,16 @@ class Demo:
     def _arriving(self, ears: Ears, baseline: Baseline, sequences: Sequence[int]) -> list[Stage]:
         product, witnesses = self._product, self._witnesses
         last = max(sequences, default=0)
-        deals = len(witnesses.journal.deals(product, after_trade=baseline.trade))
+        deals = witnesses.journal.deals(product, after_trade=baseline.trade)
+        ours = {account.id for account in self._accounts}
+        expected = sum(fill.account in ours for deal in deals for fill in deal.fills)
 
         def public() -> tuple[int, int]:
             book, _ = heard.rebuild(ears.level2.heard)
             trades = set(heard.trades(ears.matches.heard, product))
             arrived = len(set(heard.sequences(ears.full.heard))) + len(trades) + (book.sequence >= last)
-            return arrived, len(sequences) + deals + 1
+            ticked = not deals or heard.tickers(ears.ticker.heard)[-1:] == [deals[-1].trade.trade_id]
+            return arrived + ticked, len(sequences) + len(deals) + 2
 
         def private() -> tuple[int, int]:
             balances = witnesses.wallets.balances()
@@ -185,7 +188,7 @@ class Demo:
                 known = heard.balances(ear.heard, account.id, product)
                 told += len(known)
                 right += sum(balances.get(wallet) == amounts for wallet, amounts in known.items())
-            return fills + right, 2 * deals + told
+            return fills + right, expected + told
 
         def archived() -> tuple[int, int]:
             return len(set(witnesses.tape_sequences(product, baseline))), len(sequences)

@@ -31,8 +31,8 @@ class Service(Protocol):
         """Give it, or raise Refused when this process does not own the shard."""
         ...
 
-    async def state(self) -> dict[str, Any]:
-        """Where it stands, for operators."""
+    async def state(self, *, digest: bool = False) -> dict[str, Any]:
+        """Where it stands, for operators. `digest`: with a digest of its books, which costs time."""
         ...
 
 
@@ -113,8 +113,9 @@ def application(service: Service) -> Starlette:
             return Response(_problem(error.code, str(error)), 503, {"retry-after": "1"}, "application/json")
         return Response(b'{"ready":true}', media_type="application/json")
 
-    async def state(_: Request) -> Response:
-        return Response(_encode(await service.state()), media_type="application/json")
+    async def state(request: Request) -> Response:
+        digest = request.query_params.get("digest") == "1"
+        return Response(_encode(await service.state(digest=digest)), media_type="application/json")
 
     return Starlette(
         routes=[

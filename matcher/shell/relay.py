@@ -38,7 +38,8 @@ class Relay:
     """Sends one shard's batches over a connection that it has for itself. `put` blocks; it runs in a thread.
 
     Two relays at once, of an owner and of one that does not know yet that it is none any more, do no harm: they send
-    the same batches under the same names, and the queue keeps the first of each.
+    the same batches. Where both cut them into the same messages, the queue keeps the first of each; where they do not,
+    a batch arrives twice, and settlement skips what it has seen.
     """
 
     def __init__(

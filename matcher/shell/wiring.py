@@ -9,6 +9,8 @@ import msgspec
 
 _CATALOGUE = Path(__file__).parents[1] / "products.toml"
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
+# Twice this is how long a commit may take.
+LEASE_S = 3.0
 
 
 type SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -72,7 +74,7 @@ def read(environment: Mapping[str, str]) -> Settings:
 
     host = text("HOST", "127.0.0.1")
     port = number("PORT", 8080, int)
-    lease_s = number("LEASE_SECONDS", 3.0, float)
+    lease_s = number("LEASE_SECONDS", LEASE_S, float)
     if lease_s < 0.5:
         raise BadSettings("LEASE_SECONDS must be at least 0.5")
     redis_host = environment.get("REDIS_HOST")

@@ -26,7 +26,7 @@ def operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 
 
 def test_the_document_is_what_the_code_says() -> None:
-    assert DOCUMENT.read_text() == text(), "run: python docs/api/generate.py"
+    assert DOCUMENT.read_text() == text(), "run: make api"
 
 
 def test_the_text_reads_back_as_the_document(committed: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """One local venue for the session, in a folder of its own, so that a venue that someone works with is not disturbed."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
@@ -36,14 +36,10 @@ def numbers() -> Iterator[int]:
 
 
 @pytest.fixture
-async def trader(market: Market, numbers: Iterator[int]) -> AsyncIterator[Callable[..., Trader]]:
+def trader(market: Market, numbers: Iterator[int]) -> Callable[..., Trader]:
     """Opens accounts that no other test has: trader(USD="1000", ACME="5") is funded with that."""
-    opened: list[Trader] = []
 
     def open_account(**funds: str) -> Trader:
-        opened.append(market.open_account(f"tester-{next(numbers)}", **funds))
-        return opened[-1]
+        return market.open_account(f"tester-{next(numbers)}", **funds)
 
-    yield open_account
-    for each in opened:
-        each.close()
+    return open_account

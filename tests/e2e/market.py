@@ -84,16 +84,17 @@ class Market:
         self.wallets = Wallets(venue.client("dynamodb"), venue.outputs["WalletsTable"])
         self.tape = Tape(venue.client("s3"), venue.outputs["TapeBucketName"])
         self.product = self.journal.product("ACME-USD")
-        self.nobody = Trader(url=venue.rest_url, account="", token=None)
-        self._operator = Trader(url=venue.rest_url, account="", token=venue.token(OPERATOR))
+        self._clients: list[Trader] = []
+        self.nobody = self._client(account="", token=None)
+        self._operator = self._client(account="", token=venue.token(OPERATOR))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.journal.close()
-        self.nobody.close()
-        self._operator.close()
+        for client in self._clients:
+            client.close()
 
     def open_account(self, name: str, **funds: str) -> Trader:
         """Enrol a trader and deposit what is asked for, and wait until it can be spent."""
@@ -103,9 +104,17 @@ class Market:
             body = {"key": str(uuid4()), "account_id": account, "currency": currency, "amount": amount}
             answer = self._operator.call("POST", "/deposits", body=body)
             assert answer.status in {200, 202}, answer
-        trader = Trader(url=self.venue.rest_url, account=account, token=self.venue.token(name))
+        trader = self.sign_in(name)
         eventually(lambda: set(funds) <= set(trader.balances()))
         return trader
+
+    def sign_in(self, name: str) -> Trader:
+        """Give a trader who is enrolled already."""
+        return self._client(account=self.venue.account(name), token=self.venue.token(name))
+
+    def _client(self, *, account: str, token: str | None) -> Trader:
+        self._clients.append(Trader(url=self.venue.rest_url, account=account, token=token))
+        return self._clients[-1]
 
     def settle(self) -> None:
         """Wait until all that the journal holds now has reached the wallets and the tape's stream."""

@@ -20,6 +20,19 @@ from venue_aws.database import DatabaseLogin
 
 _numbers = count(1)
 
+_OLD_ORDERS = """
+    INSERT INTO orders (id, account, product_id, side, type, time_in_force, post_only, size, price, status, created_at,
+                        filled, executed_value, fees, hold, done_at, done_reason)
+    SELECT gen_random_uuid(), %(account)s, 'ACME-USD', 'buy', 'limit', 'GTC', false, 1, 100, 'done', %(at)s + i,
+           1, 100, 0, 0, %(at)s + i, 'filled'
+    FROM generate_series(1, %(orders)s) AS i"""
+_OLD_TRADES = """
+    INSERT INTO trades (product_id, trade_id, sequence, at, side, price, size, maker_order_id, maker_account, maker_fee,
+                        taker_order_id, taker_account, taker_fee)
+    SELECT 'ACME-USD', row_number() OVER (ORDER BY created_at), 0, created_at, 'buy', 100, 1, id, account, 0,
+           gen_random_uuid(), account, 0
+    FROM orders WHERE account = %(account)s AND status = 'done'"""
+
 
 def new_database(postgres: str, state: State) -> DatabaseLogin:
     """Make an empty database on the session's server."""
@@ -94,6 +107,12 @@ class History:
     def cancel(self, order: Order) -> None:
         """Cancel an order."""
         self._apply(CancelOrder(order_id=order.order_id, account=order.account))
+
+    def lengthen(self, account: str, orders: int) -> None:
+        """Add so many orders that are over, each with a trade against itself, and let the planner know."""
+        self._connection.execute(_OLD_ORDERS, {"account": account, "orders": orders, "at": self.at})
+        self._connection.execute(_OLD_TRADES, {"account": account})
+        self._connection.execute("ANALYZE orders, trades")
 
     def order(self, order_id: str) -> Order:
         """An order as it is now."""

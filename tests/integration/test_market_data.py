@@ -77,7 +77,8 @@ def get(handler: Api, path: str) -> Answer:
 @pytest.fixture
 def cache(redis: State) -> Iterator[Cache]:
     cache = Cache.connect(host="127.0.0.1", port=redis.ports.redis, password=redis.redis_password, timeout_ms=2000)
-    cache.publish([ACME, BTC])
+    assert cache.publish_owner(0, Owner(epoch=3, url="http://owner"))
+    assert cache.publish([ACME, BTC], shard=0, epoch=3)
     yield cache
     cache.close()
 
@@ -207,7 +208,6 @@ def test_without_redis_the_rest_cannot_be_seen(without_redis: Api, rest: str) ->
 
 
 def test_an_order_is_told_all_it_needs_in_one_look(cache: Cache) -> None:
-    cache.publish_owner(0, Owner(epoch=3, url="http://owner"))
     market = Markets(cache=cache, records=FoundNothing).market("ACME-USD")
     assert (market.product, market.owner) == (ACME_USD, "http://owner")
     assert market.top is not None

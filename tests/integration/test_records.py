@@ -1,10 +1,12 @@
 """What the journal tells an account, from real tables: pages that neither skip nor repeat, and nobody else's rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from typing import LiteralString
 
 import psycopg
 import pytest
-from psycopg.rows import scalar_row
+from psycopg.rows import BaseRowFactory, scalar_row
 
 from local.state import State
 from tests.integration.history import History, new_database
@@ -190,9 +192,53 @@ def test_a_lost_connection_is_opened_again(postgres: str, records: Records) -> N
 
 
 def test_a_journal_that_is_away_is_unavailable() -> None:
-    away = DatabaseLogin(host="127.0.0.1", port=9, username="u", password="p", dbname="none")
+    asked = []
+
+    def login() -> DatabaseLogin:
+        asked.append("secret")
+        return DatabaseLogin(host="127.0.0.1", port=9, username="u", password="p", dbname="none")
+
     with pytest.raises(Unavailable):
-        Records(Database(lambda: away)).products()
+        Records(Database(login)).products()
+    assert asked == ["secret"]
+
+
+class Explained(Database):
+    """Notes how the server goes about each read, before it does it."""
+
+    def __init__(self, login: DatabaseLogin) -> None:
+        super().__init__(lambda: login)
+        self.plan = ""
+
+    def fetch[Row](
+        self, query: LiteralString, parameters: Mapping[str, object], *, row: BaseRowFactory[Row]
+    ) -> list[Row]:
+        """Explain and read."""
+        self.plan = "\n".join(super().fetch(f"EXPLAIN {query}", parameters, row=scalar_row))
+        return super().fetch(query, parameters, row=row)
+
+
+def test_a_long_history_does_not_slow_down_what_an_account_asks_most(login: DatabaseLogin, history: History) -> None:
+    still = history.place(ALICE, "buy", price=100, size=1)
+    history.lengthen(ALICE, 20_000)
+    with closing(Explained(login)) as database:
+        records = Records(database)
+
+        def open_orders(page: Page) -> list[Order]:
+            return records.orders(account=ALICE, statuses=["pending", "open"], product_id=None, page=page)
+
+        assert open_orders(Page()) == [still]
+        assert "orders_open" in database.plan
+        for page in (Page(after=order_cursor(still)), Page(before=order_cursor(still))):
+            assert open_orders(page) == []
+            assert "orders_open" in database.plan
+        records.open_holds(account=ALICE, asset="USD", products=[ACME_USD], page=Page())
+        assert "orders_open" in database.plan
+        records.fills_of(still.order_id, account=ALICE)
+        assert "trades_by_maker_order" in database.plan
+        assert "trades_by_taker_order" in database.plan
+        records.orders(account=ALICE, statuses=None, product_id=None, page=Page(after=order_cursor(still)))
+        assert "created_at <=" in database.plan.partition("Index Cond")[2].partition("\n")[0]
 
 
 def test_a_statement_that_takes_too_long_is_unavailable_and_harms_no_other(

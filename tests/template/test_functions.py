@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.template.model import CLOUD_STAGES, NESTED, ROOT, STAGES, deployed, of_type, resolved, template
+from venue_aws import patience
 
 # Actions that know no resource.
 WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken"}
@@ -110,6 +111,15 @@ def test_a_message_stays_invisible_for_six_times_its_functions_limit(stage: str)
         function = of_type(whole, "AWS::Lambda::Function")[mapping["FunctionName"]["Ref"]]
         queue = of_type(whole, "AWS::SQS::Queue")[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_function_behind_rest_outlives_all_that_it_waits_for_and_is_outlived_by_the_gateway(stage: str) -> None:
+    functions = of_type(deployed(stage), "AWS::Lambda::Function")
+    for name in ("PlaceOrder", "CancelOrder", "Deposit"):
+        assert patience.PLACE_S < functions[name]["Timeout"] < patience.GATEWAY_S
+    for name in ("GetOrders", "GetAccounts", "MarketData"):
+        assert patience.READ_S < functions[name]["Timeout"] < patience.GATEWAY_S
 
 
 @pytest.mark.parametrize("stage", CLOUD_STAGES)

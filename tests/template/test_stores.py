@@ -2,7 +2,9 @@
 
 import pytest
 
+from matcher.shell.wiring import LEASE_S
 from tests.template.model import NESTED, STAGES, deployed, of_type, resolved, template
+from venue.desk import DEADLINE_US
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -41,6 +43,47 @@ def test_someone_is_told_when_a_message_is_set_aside(stage: str) -> None:
     watched = {d["Value"]["Fn::GetAtt"][0] for a in alarms for d in a["Dimensions"] if d["Name"] == "QueueName"}
     queues = of_type(deployed(stage), "AWS::SQS::Queue")
     assert {name for name, queue in queues.items() if "RedrivePolicy" not in queue} <= watched
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_someone_is_told_when_messages_wait(stage: str) -> None:
+    ages = [
+        alarm
+        for alarm in of_type(deployed(stage), "AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
+    ]
+    watched = {alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0] for alarm in ages}
+    queues = of_type(deployed(stage), "AWS::SQS::Queue")
+    assert {name for name, queue in queues.items() if "RedrivePolicy" in queue} == watched
+    assert all(0 < alarm["Threshold"] <= 60 for alarm in ages)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_queue_forgets_a_message_before_anyone_can_look(stage: str) -> None:
+    queues = of_type(deployed(stage), "AWS::SQS::Queue")
+    assert {queue["MessageRetentionPeriod"] for queue in queues.values()} == {1_209_600}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_order_that_a_killed_matcher_had_in_hand_is_in_time_for_the_next(stage: str) -> None:
+    visible_s = of_type(deployed(stage), "AWS::SQS::Queue")["OrderQueue"]["VisibilityTimeout"]
+    # Seen again, it still has to be received, and a new owner may have the books to recover first.
+    assert visible_s * 1_000_000 <= DEADLINE_US / 3
+    # And a commit that hangs is given up before the message is seen by anyone else.
+    assert visible_s > 2 * LEASE_S
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_settlement_may_and_can_shorten_the_wait_after_a_failure(stage: str) -> None:
+    fan_out = of_type(resolved(stage), "AWS::Serverless::Function")["FanOut"]
+    assert fan_out["Environment"]["Variables"]["EVENTS_QUEUE_URL"] == {"Ref": "EventsQueue"}
+    granted = [
+        each
+        for policy in fan_out["Policies"]
+        for each in policy["Statement"]
+        if each["Resource"] == {"Fn::GetAtt": ["EventsQueue", "Arn"]}
+    ]
+    assert "sqs:ChangeMessageVisibility" in {action for each in granted for action in each["Action"]}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -129,6 +129,13 @@ def caller(event: APIGatewayProxyEvent) -> str:
     return account
 
 
+def trader(event: APIGatewayProxyEvent) -> str:
+    """Who is asking, when they may trade: the account. Raises Unauthenticated, Forbidden outside `traders`."""
+    account = caller(event)
+    require_group(event, "traders")
+    return account
+
+
 def require_group(event: APIGatewayProxyEvent, group: str) -> None:
     """Raise Forbidden unless the caller is in this Cognito group."""
     groups = _claims(event).get("cognito:groups", "")

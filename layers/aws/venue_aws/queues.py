@@ -11,10 +11,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from venue import wire
-from venue.commands import AnyCommand, CancelOrder, Deposit, PlaceOrder
+from venue.commands import AnyCommand, Deposit, PlaceOrder
+from venue.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mypy_boto3_sqs import SQSClient
 
@@ -23,6 +24,10 @@ RECEIVE_MAX = 10
 # A message may have 256 KiB on every kind of queue; what is left covers its attributes.
 BODY_BYTES_MAX = 200 * 1024
 _READ_TIMEOUT_S = 5
+# A message that failed is tried again after 1, 2, 4 ... seconds: twenty tries take about eight minutes.
+RETRY_S_MAX = 30
+# What SQS says of a receipt that is over: the message is visible again, or was deleted.
+_EXPIRED = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
 
 
 class QueueDown(Exception):
@@ -36,6 +41,7 @@ class Message(msgspec.Struct, frozen=True):
     body: str
     receipt: str
     deliveries: int
+    group: str = ""
 
 
 def connect(*, wait_s_max: int = 0, region: str | None = None) -> SQSClient:
@@ -60,7 +66,7 @@ class OrderQueue:
         self._url = url
 
     def put(self, command: AnyCommand) -> None:
-        """Send one command. The same command sent twice within five minutes is one message."""
+        """Send one command. The same order or deposit sent twice within five minutes is one message."""
         _send(
             self._client,
             self._url,
@@ -90,25 +96,42 @@ class OrderQueue:
             for message in answer.get("Messages", [])
         ]
 
-    def done(self, messages: Sequence[Message]) -> None:
-        """Delete up to ten messages: what they asked for is in the journal."""
+    def done(self, messages: Sequence[Message]) -> int:
+        """Delete up to ten messages: what they asked for is in the journal.
+
+        Gives how many could not be deleted because they were kept too long: they come again, and change nothing.
+        """
         entries: list[Any] = [{"Id": str(i), "ReceiptHandle": m.receipt} for i, m in enumerate(messages)]
         try:
             answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
         except (BotoCoreError, ClientError) as error:
             raise QueueDown(str(error)) from error
-        if failed := answer.get("Failed"):
-            raise QueueDown(f"{len(failed)} of {len(messages)} messages were not deleted")
+        return _expired(answer.get("Failed", []))
+
+    def keep(self, messages: Sequence[Message], *, seconds: int) -> int:
+        """Keep up to ten messages to oneself for so many seconds more; gives how many were visible again already."""
+        return _show_after(self._client, self._url, ((message, seconds) for message in messages))
 
     def give_back(self, messages: Sequence[Message]) -> None:
         """Make up to ten messages visible again at once, for the next owner."""
-        entries: list[Any] = [
-            {"Id": str(i), "ReceiptHandle": m.receipt, "VisibilityTimeout": 0} for i, m in enumerate(messages)
-        ]
+        self.keep(messages, seconds=0)
+
+
+class QueueRoad:
+    """The order queue as the order desk sees it. `connect` is called when the queue is first needed, if ever."""
+
+    def __init__(self, connect: Callable[[], OrderQueue]) -> None:
+        self._connect = connect
+        self._queue: OrderQueue | None = None
+
+    def put(self, command: AnyCommand) -> None:
+        """Leave a command in the queue. Raises Unavailable when the queue does not take it."""
+        if self._queue is None:
+            self._queue = self._connect()
         try:
-            self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
-        except (BotoCoreError, ClientError) as error:
-            raise QueueDown(str(error)) from error
+            self._queue.put(command)
+        except QueueDown as error:
+            raise Unavailable("neither the matcher nor the order queue answers now", retry_after_s=1) from error
 
 
 class EventsQueue:
@@ -140,6 +163,21 @@ class EventsQueue:
                 deduplication=f"{first.shard}-{first.sequence}-{last.sequence}",
             )
 
+    def retry(self, messages: Sequence[Message]) -> None:
+        """Let up to ten messages that failed come again soon, and not only when the queue would show them by itself.
+
+        All of a group at the same time: SQS gives none of it while one is in flight.
+        """
+        oldest: dict[str, int] = {}
+        for message in messages:
+            oldest[message.group] = max(oldest.get(message.group, 1), message.deliveries)
+        _show_after(self._client, self._url, ((message, retry_s(oldest[message.group])) for message in messages))
+
+
+def retry_s(deliveries: int) -> int:
+    """Give the seconds until a message that failed so many times is tried again."""
+    return int(min(RETRY_S_MAX, 2 ** min(deliveries - 1, 10)))
+
 
 def _encoded(batch: wire.Batch) -> bytes:
     body = wire.encode(batch)
@@ -152,11 +190,10 @@ def _name_of(command: AnyCommand) -> str:
     match command:
         case PlaceOrder(order_id=order_id):
             return f"place-{order_id}"
-        case CancelOrder(order_id=order_id):
-            return f"cancel-{order_id}"
         case Deposit(transfer_id=transfer_id):
             return f"deposit-{transfer_id}"
         case _:
+            # A cancel that overtook its order is refused, and the next one has to arrive. Done twice, it does no harm.
             return f"{command.__struct_config__.tag}-{uuid4()}"
 
 
@@ -165,3 +202,25 @@ def _send(client: SQSClient, url: str, *, body: str, group: str, deduplication: 
         client.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=deduplication)
     except (BotoCoreError, ClientError) as error:
         raise QueueDown(str(error)) from error
+
+
+def _show_after(client: SQSClient, url: str, messages: Iterable[tuple[Message, int]]) -> int:
+    """Set in how many seconds each message is visible again; gives how many are already."""
+    entries: list[Any] = [
+        {"Id": str(i), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
+        for i, (message, seconds) in enumerate(messages)
+    ]
+    try:
+        answer = client.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+    except (BotoCoreError, ClientError) as error:
+        raise QueueDown(str(error)) from error
+    return _expired(answer.get("Failed", []))
+
+
+def _expired(failed: Sequence[Any]) -> int:
+    """Count the receipts that are over. Raises QueueDown when there is any other failure."""
+    for each in failed:
+        # SQS names the code with or without its name space.
+        if each["Code"].rpartition(".")[2] not in _EXPIRED:
+            raise QueueDown(f"{each['Code']}: {each.get('Message', '')}")
+    return len(failed)

@@ -33,8 +33,13 @@ class Records:
         self, *, account: str, statuses: Sequence[Status] | None, product_id: str | None, page: Page
     ) -> list[Order]:
         """Give a page of orders; `statuses` None: all."""
-        query = queries.ORDERS_NEWER if page.before else queries.ORDERS
-        wanted = {"product_id": product_id, "statuses": list(statuses) if statuses is not None else None}
+        wanted: dict[str, object] = {"product_id": product_id}
+        # What is pending is not in the journal yet.
+        if statuses is not None and set(statuses) - {"pending"} == {"open"}:
+            query = queries.OPEN_ORDERS_NEWER if page.before else queries.OPEN_ORDERS
+        else:
+            query = queries.ORDERS_NEWER if page.before else queries.ORDERS
+            wanted["statuses"] = None if statuses is None else list(statuses)
         parameters = {**_bounds(account, page), **page.key(OrderKey), **wanted}
         return _newest_first(self._database.fetch(query, parameters, row=kwargs_row(Order)), page)
 

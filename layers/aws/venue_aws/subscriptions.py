@@ -14,7 +14,7 @@ from venue.errors import Unavailable
 from venue.feed import CHANNELS, WITHOUT_PRODUCTS, topic_of, user_topic_of
 from venue.messages import Channel, Failure, LastMatch, Message, Snapshot, Status, Subscriptions, Ticker
 from venue_aws.sessions import Session
-from venue_aws.stream import MESSAGE_BYTES_MAX, Gone, PushFailed
+from venue_aws.sockets import MESSAGE_BYTES_MAX, Gone, PushFailed
 
 # Products in one channel's list, and channels in one message.
 CHANNEL_LIST_MAX = 10
@@ -29,7 +29,7 @@ class Sessions(Protocol):
 
 
 class Sockets(Protocol):
-    """See venue_aws.stream.Sockets."""
+    """See venue_aws.sockets.Sockets."""
 
     def post(self, connection_id: str, data: bytes) -> None: ...
     def drop(self, connection_id: str) -> None: ...
@@ -70,7 +70,7 @@ _ASKED = msgspec.json.Decoder(_Asked)
 type _Wanted = dict[str, list[str]]
 
 
-class Desk:
+class SubscriptionDesk:
     """Takes clients' messages."""
 
     def __init__(self, *, sessions: Sessions, market: Market, sockets: Sockets) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from mypy_boto3_sqs import SQSClient
 from psycopg import sql
+from redis import Redis
 
 from local.processes import Running, stop
 from local.servers import CREDENTIALS, ENDINGS
@@ -116,6 +117,11 @@ class RedisServer:
         return Cache.connect(
             host="127.0.0.1", port=self._state.ports.redis, password=self._state.redis_password, timeout_ms=2000
         )
+
+    def forget(self) -> None:
+        """Take away all its keys."""
+        with Redis(host="127.0.0.1", port=self._state.ports.redis, password=self._state.redis_password) as client:
+            client.flushall()
 
     def start(self) -> None:
         """Start it, empty."""

@@ -84,9 +84,9 @@ class MatcherProcess:
         assert answer.status == 200, answer
         return msgspec.convert(answer.data, list[Outcome])
 
-    def state(self) -> dict[str, Any]:
+    def state(self, *, digest: bool = False) -> dict[str, Any]:
         """What GET /state says."""
-        data: dict[str, Any] = self.request("GET", "/state").data
+        data: dict[str, Any] = self.request("GET", "/state?digest=1" if digest else "/state").data
         return data
 
     def is_ready(self) -> bool:

@@ -113,10 +113,10 @@ def _bodies() -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.parametrize(("_", "body"), [pytest.param(*each, id=each[0]) for each in _bodies()])
 def test_what_cannot_be_read_is_refused_with_400(shared_matcher: MatcherProcess, _: str, body: bytes) -> None:
-    before = shared_matcher.state()
+    before = shared_matcher.state(digest=True)
     answer = shared_matcher.request("POST", "/commands", body)
     assert (answer.status, answer.data["code"]) == (400, "malformed")
-    assert shared_matcher.state()["digest"] == before["digest"]
+    assert shared_matcher.state(digest=True)["digest"] == before["digest"]
 
 
 @pytest.mark.parametrize("field", ["price", "size", "hold", "funds", "deadline"])
@@ -128,6 +128,14 @@ def test_a_number_of_any_size_is_answered_and_hurts_nobody(
     answer = shared_matcher.request("POST", "/commands", wire.encode(order | {field: number}))
     assert answer.status in (200, 400)
     assert shared_matcher.submit(limit("buy", 90, 1)).refused is None
+
+
+def test_the_books_are_digested_for_those_only_who_ask_for_it(shared_matcher: MatcherProcess) -> None:
+    shared_matcher.submit(limit("buy", 90, 1))
+    plain, whole = shared_matcher.state(), shared_matcher.state(digest=True)
+    assert "digest" not in plain
+    assert {name: whole[name] for name in plain} == plain
+    assert whole.keys() - plain.keys() == {"digest"}
 
 
 def test_a_body_of_ten_megabytes_is_refused_without_reading_it_all(shared_matcher: MatcherProcess) -> None:

@@ -117,6 +117,28 @@ def test_a_poison_message_ends_in_the_dead_letters_and_stops_nobody(
     assert matcher.is_ready()
 
 
+def test_a_message_that_was_seen_again_cannot_be_deleted_by_who_had_it_first(new_queue: NewQueue) -> None:
+    queue = OrderQueue(connect(wait_s_max=20), new_queue(VisibilityTimeout="1"))
+    queue.put(limit("buy", 100, 5))
+    (first,) = queue.take(wait_s=20)
+    (again,) = queue.take(wait_s=20)
+    assert (first.id, first.deliveries, again.deliveries) == (again.id, 1, 2)
+    assert queue.done([first]) == 1
+    assert queue.keep([first], seconds=60) == 1
+    assert queue.done([again]) == 0
+    assert queue.take(wait_s=0) == []
+
+
+def test_a_message_can_be_kept_and_given_back(new_queue: NewQueue) -> None:
+    queue = OrderQueue(connect(wait_s_max=20), new_queue(VisibilityTimeout="1"))
+    queue.put(limit("buy", 100, 5))
+    taken = queue.take(wait_s=20)
+    assert queue.keep(taken, seconds=3600) == 0
+    assert queue.take(wait_s=2) == []
+    queue.give_back(taken)
+    assert [message.deliveries for message in queue.take(wait_s=20)] == [2]
+
+
 def test_orders_wait_in_the_queue_while_no_matcher_is_there(
     start_matcher: StartMatcher, database: NewDatabase, sqs: SQSClient, new_queue: NewQueue, told: Environment
 ) -> None:

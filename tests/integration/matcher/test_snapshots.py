@@ -23,7 +23,7 @@ def test_a_serving_matcher_is_known_with_its_products_and_empty_books(
 ) -> None:
     matcher = start_matcher(**redis_server.environment()).wait_until_ready()
     cache = redis_server.cache()
-    until(lambda: cache.top("BTC-USD") is not None)
+    until(lambda: cache.glance("BTC-USD").top is not None)
     glance = cache.glance("BTC-USD")
     assert glance.product == BTC_USD
     assert glance.owners == {0: Owner(epoch=1, url=matcher.url)}
@@ -44,11 +44,11 @@ def test_books_tickers_and_trades_follow_the_journal(
     sequence = matcher.state()["products"]["BTC-USD"]
 
     def current() -> bool:
-        top = cache.top("BTC-USD")
+        top = cache.glance("BTC-USD").top
         return top is not None and top.sequence == sequence
 
     until(current)
-    assert cache.top("BTC-USD") == Top(bid=100, bid_size=9, ask=110, ask_size=2, sequence=sequence)
+    assert cache.glance("BTC-USD").top == Top(bid=100, bid_size=9, ask=110, ask_size=2, sequence=sequence)
     book, orders, ticker = cache.book("BTC-USD"), cache.book_orders("BTC-USD"), cache.ticker("BTC-USD")
     assert book is not None
     assert orders is not None
@@ -80,7 +80,7 @@ def test_orders_go_in_while_redis_is_away_and_all_is_written_when_it_is_back(
 ) -> None:
     matcher = start_matcher(**redis_server.environment()).wait_until_ready()
     cache = redis_server.cache()
-    until(lambda: cache.top("BTC-USD") is not None)
+    until(lambda: cache.glance("BTC-USD").top is not None)
     redis_server.stop()
     with pytest.raises(CacheDown):
         cache.glance("BTC-USD")
@@ -88,7 +88,7 @@ def test_orders_go_in_while_redis_is_away_and_all_is_written_when_it_is_back(
         assert matcher.submit(limit("buy", price, 1)).refused is None
     assert matcher.is_ready()
     redis_server.start()
-    until(lambda: (top := cache.top("BTC-USD")) is not None and top.bid == 119)
+    until(lambda: (top := cache.glance("BTC-USD").top) is not None and top.bid == 119)
     assert 0 in cache.owners()
     assert len(cache.products()) == 3
 
@@ -99,7 +99,37 @@ def test_a_matcher_starts_without_redis(start_matcher: StartMatcher, redis_serve
     assert matcher.submit(limit("buy", 100, 1)).refused is None
     redis_server.start()
     cache = redis_server.cache()
-    until(lambda: (top := cache.top("BTC-USD")) is not None and top.bid == 100)
+    until(lambda: (top := cache.glance("BTC-USD").top) is not None and top.bid == 100)
+
+
+def test_a_matcher_that_redis_knows_wrongly_puts_it_right(
+    start_matcher: StartMatcher, redis_server: RedisServer
+) -> None:
+    first = start_matcher().wait_until_ready()
+    first.terminate()
+    matcher = start_matcher(**redis_server.environment()).wait_until_ready()
+    cache, mine = redis_server.cache(), Owner(epoch=2, url=matcher.url)
+    until(lambda: cache.owners() == {0: mine})
+    # As a backup or a replica that lags would: an older owner, and nothing else.
+    redis_server.forget()
+    assert cache.publish_owner(0, Owner(epoch=1, url=first.url))
+    until(lambda: cache.owners() == {0: mine} and cache.glance("BTC-USD").top is not None)
+
+
+def test_a_matcher_that_was_overtaken_writes_nothing_until_redis_forgets_the_other(
+    start_matcher: StartMatcher, redis_server: RedisServer
+) -> None:
+    other = Owner(epoch=7, url="http://other")
+    assert redis_server.cache().publish_owner(0, other)
+    matcher = start_matcher(**redis_server.environment()).wait_until_ready()
+    assert matcher.submit(limit("buy", 100, 1)).refused is None
+    matcher.wait_until(lambda: matcher.has_logged("cache_has_a_newer_owner"))
+    cache = redis_server.cache()
+    assert cache.owners() == {0: other}
+    assert cache.products() == []
+    redis_server.forget()
+    until(lambda: cache.owners() == {0: Owner(epoch=1, url=matcher.url)})
+    until(lambda: (top := cache.glance("BTC-USD").top) is not None and top.bid == 100)
 
 
 def test_an_idle_matcher_notices_a_redis_that_came_back_empty(
@@ -107,7 +137,7 @@ def test_an_idle_matcher_notices_a_redis_that_came_back_empty(
 ) -> None:
     start_matcher(**redis_server.environment()).wait_until_ready()
     cache = redis_server.cache()
-    until(lambda: cache.top("BTC-USD") is not None)
+    until(lambda: cache.glance("BTC-USD").top is not None)
     redis_server.stop()
     redis_server.start()
-    until(lambda: 0 in cache.owners() and cache.top("BTC-USD") is not None)
+    until(lambda: 0 in cache.owners() and cache.glance("BTC-USD").top is not None)

@@ -4,12 +4,15 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
+from itertools import count
 from typing import Any
 from uuid import UUID
 
+import boto3
 import msgspec
 import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
 from functions.fan_out import app
 from local.state import State
@@ -35,6 +38,7 @@ from venue_aws.settlement import Settlement
 from venue_aws.tape import Tape, TapeDown
 
 USD_100 = 10_000_000_000
+_numbers = count(1)
 
 
 def deposit(n: int, account: str = "alice") -> AnyEvent:
@@ -237,25 +241,38 @@ class Function:
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
 
-    def __call__(self, *bodies: bytes) -> list[str]:
+    def __call__(self, *bodies: bytes, receipts: Sequence[str] = ()) -> list[str]:
         """Deliver messages m1, m2, ...; give those that it gives back."""
         messages = [
             {
                 "messageId": f"m{n}",
+                "receiptHandle": receipt,
                 "body": body.decode(),
-                "attributes": {"MessageGroupId": f"shard-{json.loads(body or b'{}').get('shard', 0)}"},
+                "attributes": {
+                    "ApproximateReceiveCount": "1",
+                    "MessageGroupId": f"shard-{json.loads(body or b'{}').get('shard', 0)}",
+                },
                 "eventSource": "aws:sqs",
             }
-            for n, body in enumerate(bodies, 1)
+            for n, (body, receipt) in enumerate(zip(bodies, receipts or ["over"] * len(bodies), strict=True), 1)
         ]
         answer = app.handler({"Records": messages}, CONTEXT)
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
 @pytest.fixture
-def fan_out(venue: Venue, aws: str, state: State, environment: pytest.MonkeyPatch) -> Function:
+def events_queue(aws: str) -> str:
+    """A queue that shows a failed message again after an hour, unless it is told otherwise."""
+    attributes: Any = {"FifoQueue": "true", "VisibilityTimeout": "3600"}
+    name = f"events-{next(_numbers)}.fifo"
+    return boto3.client("sqs", endpoint_url=aws).create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+
+
+@pytest.fixture
+def fan_out(venue: Venue, aws: str, state: State, environment: pytest.MonkeyPatch, events_queue: str) -> Function:
     environment.setenv("WALLETS_TABLE", venue.wallets.name)
     environment.setenv("TAPE_STREAM", venue.tape.name)
+    environment.setenv("EVENTS_QUEUE_URL", events_queue)
     # Nobody listens there: the rules have to come from the journal.
     environment.setenv("REDIS_SECRET_ARN", secret(aws, "redis", {"host": "127.0.0.1", "port": 1, "password": ""}))
     environment.setenv("DATABASE_SECRET_ARN", database_secret(aws, venue.journal, state))
@@ -293,3 +310,29 @@ def test_rules_come_from_the_journal_where_redis_is_away(fan_out: Function) -> N
     assert fan_out(wire.encode(batch(1, example.received(hold=5)))) == []
     (record,) = [record for record in fan_out.venue.tape.records() if record.events]
     assert record.product == example.BTC_USD
+
+
+@pytest.mark.parametrize("before", [1, 0])
+def test_what_fails_comes_again_within_seconds_and_the_queue_still_counts_it(
+    fan_out: Function, aws: str, events_queue: str, before: int
+) -> None:
+    """With a good batch before it, the message is given back; alone, it fails the whole call."""
+    sqs = boto3.client("sqs", endpoint_url=aws)
+    bodies = [wire.encode(batch(1))] * before
+    bodies.append(claim_check(batch(2)))  # which the journal does not have yet
+    for number, body in enumerate(bodies):
+        sqs.send_message(
+            QueueUrl=events_queue,
+            MessageBody=body.decode(),
+            MessageGroupId=f"shard-{number}",
+            MessageDeduplicationId=f"{number}",
+        )
+    received = sqs.receive_message(QueueUrl=events_queue, MaxNumberOfMessages=10)["Messages"]
+    receipts = {message["Body"].encode(): message["ReceiptHandle"] for message in received}
+    with nullcontext() if before else pytest.raises(BatchProcessingError):
+        assert fan_out(*bodies, receipts=[receipts[body] for body in bodies]) == ["m2"]
+    (again,) = sqs.receive_message(
+        QueueUrl=events_queue, WaitTimeSeconds=20, MessageSystemAttributeNames=["ApproximateReceiveCount"]
+    )["Messages"]
+    assert again["Body"].encode() == bodies[-1]
+    assert again["Attributes"]["ApproximateReceiveCount"] == "2"

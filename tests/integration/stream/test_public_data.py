@@ -18,7 +18,7 @@ from venue.checksum import book_checksum
 from venue.errors import Unavailable
 from venue.ports import Top
 from venue.products import Product
-from venue_aws.cache import Book, BookOrders, Cache, Snapshot, Ticker
+from venue_aws.cache import Book, BookOrders, Cache, Owner, Snapshot, Ticker
 from venue_aws.markets import Markets
 from venue_aws.public_data import ASK_AGAIN_S, RULES_KEPT_S, PublicData
 
@@ -65,7 +65,8 @@ class Stand:
     def publish(self, product: Product, *, traded: bool) -> None:
         trade = example.traded(9, product_id=product.id)
         ticker = Ticker(trade_id=10, price=trade.price, size=trade.size, at=trade.at, bid=None, ask=None)
-        self.cache.publish(
+        assert self.cache.publish_owner(0, Owner(epoch=1, url="http://owner"))
+        assert self.cache.publish(
             [
                 Snapshot(
                     product=product,
@@ -75,7 +76,9 @@ class Stand:
                     ticker=ticker if traded else None,
                     trades=[trade] if traded else [],
                 )
-            ]
+            ],
+            shard=0,
+            epoch=1,
         )
 
 

@@ -9,7 +9,16 @@ import pytest
 from local.servers import REGION
 from tests.integration.stream.conftest import CONTEXT
 from venue.errors import Unavailable
-from venue_aws.sessions import CONNECTION_S_MAX, INDEX_LAG_S, KEPT_S, Listeners, Session, SessionItem, Sessions
+from venue_aws.sessions import (
+    CONNECTION_S_MAX,
+    INDEX_LAG_S,
+    KEPT_S,
+    Listener,
+    Listeners,
+    Session,
+    SessionItem,
+    Sessions,
+)
 from venue_aws.wallets import bound
 
 if TYPE_CHECKING:
@@ -64,9 +73,20 @@ def opened(sessions: Sessions, connection_id: str, account: str | None = None) -
     return found
 
 
+def listening(sessions: Sessions, topic: str) -> list[str]:
+    return [each.connection_id for each in sessions.listeners(topic)]
+
+
+def heard_by(listeners: Listeners, *topics: str) -> dict[str, list[str]]:
+    return {topic: [each.connection_id for each in found] for topic, found in listeners.of(topics).items()}
+
+
 def test_an_opened_session_is_found_with_its_account_and_its_end(sessions: Sessions) -> None:
     assert opened(sessions, "c-1", "alice") == Session(
-        connection_id="c-1", account="alice", expires_at=NOW + CONNECTION_S_MAX
+        connection_id="c-1",
+        account="alice",
+        expires_at=NOW + CONNECTION_S_MAX,
+        account_until=NOW + CONNECTION_S_MAX,
     )
     assert opened(sessions, "c-2").account is None
     assert sessions.find("c-3") is None
@@ -79,9 +99,9 @@ def test_subscriptions_are_found_with_the_session_and_by_their_topic(sessions: S
     found = sessions.find("c-1")
     assert found is not None
     assert found.topics == {"full#A", "user#alice"}
-    assert sorted(sessions.listeners("full#A")) == ["c-1", "c-2"]
-    assert sessions.listeners("user#alice") == ["c-1"]
-    assert sessions.listeners("full#B") == []
+    assert sorted(listening(sessions, "full#A")) == ["c-1", "c-2"]
+    assert listening(sessions, "user#alice") == ["c-1"]
+    assert listening(sessions, "full#B") == []
 
 
 def test_every_item_of_a_session_expires_with_it(aws: str, table: str, sessions: Sessions) -> None:
@@ -91,14 +111,41 @@ def test_every_item_of_a_session_expires_with_it(aws: str, table: str, sessions:
     assert ends == {"session": str(NOW + 7200), "full#A": str(NOW + 7200), "generation": None}
 
 
+def test_what_is_private_ends_with_the_token_and_the_rest_with_the_connection(
+    aws: str, table: str, sessions: Sessions
+) -> None:
+    sessions.open("c-1", account="alice", token_expires_at=NOW + 60)
+    session = sessions.find("c-1")
+    assert session is not None
+    sessions.change(session, add={"full#A", "user#alice", "user#alice#A"}, remove=())
+    end = NOW + CONNECTION_S_MAX
+    assert sessions.listeners("full#A") == [Listener("c-1", end)]
+    assert sessions.listeners("user#alice") == [Listener("c-1", NOW + 60)]
+    assert sessions.listeners("user#alice#A") == [Listener("c-1", NOW + 60)]
+    items = bound(SessionItem, table=table, region=REGION, endpoint_url=aws)
+    before = Sessions(items, now_s=lambda: NOW + 59).find("c-1")
+    after = Sessions(items, now_s=lambda: NOW + 60).find("c-1")
+    assert before is not None
+    assert after is not None
+    assert (before.account, sorted(before.topics)) == ("alice", ["full#A", "user#alice", "user#alice#A"])
+    assert (after.account, sorted(after.topics)) == (None, ["full#A"])
+
+
+def test_a_token_does_not_lengthen_a_connection(sessions: Sessions) -> None:
+    sessions.open("c-1", account="alice", token_expires_at=NOW + 2 * CONNECTION_S_MAX)
+    found = sessions.find("c-1")
+    assert found is not None
+    assert found.account_until == found.expires_at == NOW + CONNECTION_S_MAX
+
+
 def test_a_removed_subscription_is_gone_and_repeating_either_is_harmless(sessions: Sessions) -> None:
     session = opened(sessions, "c-1")
     for _ in range(2):
         sessions.change(session, add={"full#A", "full#B"}, remove=())
     for _ in range(2):
         sessions.change(session, add=(), remove={"full#A"})
-    assert sessions.listeners("full#A") == []
-    assert sessions.listeners("full#B") == ["c-1"]
+    assert listening(sessions, "full#A") == []
+    assert listening(sessions, "full#B") == ["c-1"]
 
 
 def test_more_subscriptions_than_one_batch_write_takes_are_all_written(sessions: Sessions) -> None:
@@ -110,14 +157,14 @@ def test_more_subscriptions_than_one_batch_write_takes_are_all_written(sessions:
     assert found.topics == topics
     assert sessions.close("c-1") == 61
     assert sessions.find("c-1") is None
-    assert sessions.listeners("full#59") == []
+    assert listening(sessions, "full#59") == []
 
 
 def test_a_closed_session_leaves_others_alone(sessions: Sessions) -> None:
     for name in ("c-1", "c-2"):
         sessions.change(opened(sessions, name), add={"full#A"}, remove=())
     sessions.close("c-1")
-    assert sessions.listeners("full#A") == ["c-2"]
+    assert listening(sessions, "full#A") == ["c-2"]
     assert sessions.close("c-1") == 0
 
 
@@ -141,9 +188,9 @@ class Clock:
 
 def test_a_new_listener_is_known_at_once_although_listeners_are_kept(sessions: Sessions) -> None:
     listeners = Listeners(sessions, clock=Clock())
-    assert listeners.of(["full#A", "full#B"]) == {"full#A": [], "full#B": []}
+    assert heard_by(listeners, "full#A", "full#B") == {"full#A": [], "full#B": []}
     sessions.change(opened(sessions, "c-1"), add={"full#A"}, remove=())
-    assert listeners.of(["full#A"]) == {"full#A": ["c-1"]}
+    assert heard_by(listeners, "full#A") == {"full#A": ["c-1"]}
 
 
 @pytest.mark.parametrize(("read_after_s", "kept_s"), [(0.0, INDEX_LAG_S), (INDEX_LAG_S, KEPT_S)])
@@ -155,13 +202,13 @@ def test_listeners_are_kept_for_long_only_when_the_index_had_time_to_follow(
     sessions.change(opened(sessions, "c-1"), add={"full#A"}, remove=())
     listeners.of(["full#B"])  # notices the change
     clock.now += read_after_s
-    assert listeners.of(["full#A"]) == {"full#A": ["c-1"]}
+    assert heard_by(listeners, "full#A") == {"full#A": ["c-1"]}
     # Closing tells nobody: its sender has found out by itself, and others find it gone.
     sessions.close("c-1")
     clock.now += kept_s - 0.001
-    assert listeners.of(["full#A"]) == {"full#A": ["c-1"]}
+    assert heard_by(listeners, "full#A") == {"full#A": ["c-1"]}
     clock.now += 0.001
-    assert listeners.of(["full#A"]) == {"full#A": []}
+    assert heard_by(listeners, "full#A") == {"full#A": []}
 
 
 def test_a_forgotten_listener_is_left_out_at_once(sessions: Sessions) -> None:
@@ -170,7 +217,7 @@ def test_a_forgotten_listener_is_left_out_at_once(sessions: Sessions) -> None:
         sessions.change(opened(sessions, name), add={"full#A"}, remove=())
     listeners.of(["full#A"])
     listeners.forget("c-1")
-    assert listeners.of(["full#A"]) == {"full#A": ["c-2"]}
+    assert heard_by(listeners, "full#A") == {"full#A": ["c-2"]}
 
 
 def test_connecting_and_disconnecting_open_and_close_the_session(
@@ -180,11 +227,12 @@ def test_connecting_and_disconnecting_open_and_close_the_session(
     from functions.disconnect import app as disconnect
 
     environment.setenv("SESSIONS_TABLE", table)
-    request = {"connectionId": "c-1", "authorizer": {"account": "alice", "principalId": "alice"}}
+    authorizer = {"account": "alice", "principalId": "alice", "expires_at": str(NOW + 60)}
+    request = {"connectionId": "c-1", "authorizer": authorizer}
     assert connect.handler({"requestContext": request}, CONTEXT) == {"statusCode": 200}
     found = sessions.find("c-1")
     assert found is not None
-    assert found.account == "alice"
+    assert (found.account, found.account_until) == ("alice", NOW + 60)
     assert connect.handler({"requestContext": {"connectionId": "c-2", "authorizer": {}}}, CONTEXT)["statusCode"] == 200
     anonymous = sessions.find("c-2")
     assert anonymous is not None

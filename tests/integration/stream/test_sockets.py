@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from local.processes import free_port
-from venue_aws.stream import Gone, PushFailed, Sockets
+from venue_aws.sockets import Gone, PushFailed, Sockets
 
 
 @pytest.fixture

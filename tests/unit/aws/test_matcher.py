@@ -1,6 +1,7 @@
 """The HTTP road to the matcher, over a real socket: what counts as an answer and what sends the caller on."""
 
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,8 +13,8 @@ from venue.commands import AnyCommand, CancelOrder
 from venue.errors import Unavailable
 from venue.ports import NotServed
 from venue.wire import Outcome
-from venue_aws.matcher import MatcherClient, QueueRoad
-from venue_aws.queues import QueueDown
+from venue_aws.matcher import MatcherClient
+from venue_aws.queues import QueueDown, QueueRoad
 
 CANCEL = CancelOrder(order_id="o-1", account="alice")
 
@@ -28,6 +29,7 @@ class Owner(ThreadingHTTPServer):
         self.status = 200
         self.body = wire.encode(Outcome(refused="not_found"))
         self.hang_up = 0
+        self.hesitate_s = 0.0
         self.connections = 0
         self.asked: list[tuple[str, AnyCommand]] = []
 
@@ -52,6 +54,7 @@ class Door(BaseHTTPRequestHandler):
         """Answer, or hang up."""
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.asked.append((self.path, wire.COMMAND.decode(body)))
+        time.sleep(self.server.hesitate_s)
         if self.server.hang_up:
             self.server.hang_up -= 1
             self.close_connection = True
@@ -104,6 +107,14 @@ def test_a_matcher_that_is_not_the_owner_does_not_serve(owner: Owner) -> None:
     owner.status, owner.body = 503, b'{"code":"not_owner"}'
     with pytest.raises(NotServed):
         MatcherClient().submit(CANCEL, url=owner.url)
+
+
+def test_both_sends_of_a_command_share_one_patience(owner: Owner) -> None:
+    # Hung up on late, then answered as late: each would have been in time alone.
+    owner.hang_up, owner.hesitate_s = 1, 0.3
+    with pytest.raises(NotServed):
+        MatcherClient(patience_s=0.4).submit(CANCEL, url=owner.url)
+    assert MatcherClient(patience_s=5).submit(CANCEL, url=owner.url) == Outcome(refused="not_found")
 
 
 def test_where_nobody_listens_nobody_serves() -> None:

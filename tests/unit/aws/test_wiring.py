@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from venue_aws import wiring
 from venue_aws.wiring import Settings, early
 
 
@@ -18,6 +21,13 @@ def test_what_is_missing_or_empty_says_its_name_when_it_is_needed() -> None:
     for field in ("holds_table", "order_queue_url"):
         with pytest.raises(RuntimeError, match=field.upper()):
             settings.need(field)
+
+
+@pytest.mark.parametrize("client", [wiring.sqs, wiring.secrets])
+def test_who_waits_for_a_queue_or_a_secret_asks_once_and_not_for_long(client: Callable[[], Any]) -> None:
+    config = client().meta.config
+    assert config.retries["total_max_attempts"] == 1
+    assert config.connect_timeout + config.read_timeout <= 2.5
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ RIGHT = Evidence(
     journal=[trade(1), trade(2), trade(3)],
     websocket=[trade(2), trade(1), trade(3)],
     tape=[trade(1), trade(2), trade(3)],
+    ticker=[1, 3],
     journal_fills=FILLS,
     websocket_fills=FILLS[::-1],
     journal_sequences=range(8, 15),
@@ -44,6 +45,7 @@ RIGHT = Evidence(
     wallets=BALANCES,
     ledger=dict(BALANCES),
     told={("ann", "USD"): (700, 40), ("bob", "ACME"): (3, 2)},
+    lost=[],
     rebuilt=BOOK,
     shown=BOOK,
     resting=BOOK,
@@ -56,7 +58,7 @@ def failures(**planted: Any) -> list[Check]:
 
 def test_a_right_run_passes_every_check() -> None:
     assert failures() == []
-    assert len(audit(RIGHT)) == 14
+    assert len(audit(RIGHT)) == 16
 
 
 def test_a_message_delivered_twice_is_no_second_trade() -> None:
@@ -76,6 +78,8 @@ def test_a_message_delivered_twice_is_no_second_trade() -> None:
             "1 missing, first: trade 3; 1 not",
         ),
         ({"websocket": [trade(1), trade(2, price=1), trade(3)]}, "Trades by WebSocket", "first: trade 2"),
+        ({"ticker": [1, 3, 2]}, "ticker's last word", "it says 2, the last trade is 3"),
+        ({"ticker": []}, "ticker's last word", "it says None, the last trade is 3"),
         ({"websocket_fills": FILLS[1:]}, "reached their owners", "1 not delivered, first: trade 1 to ann"),
         ({"websocket_fills": [*FILLS, PrivateFill(2, "eve", "maker-2")]}, "nobody else", "first: trade 2 to eve"),
         ({"stream_sequences": [8, 9, 10, 12, 13, 14]}, "no gap on the full channel", "1 missing, first 11"),
@@ -83,6 +87,7 @@ def test_a_message_delivered_twice_is_no_second_trade() -> None:
         ({"journal_sequences": [8, 9, 10, 11, 13, 14]}, "no gap on the journal", "1 missing, first 12"),
         ({"told": {("ann", "USD"): (700, 39)}}, "trader heard", "ann USD: heard 700 free 39 held, wallet 700 40"),
         ({"tape_sequences": range(9, 15)}, "no gap on the tape", "1 missing, first 8"),
+        ({"lost": ["level2: closed with 1001"]}, "session lasted", "level2: closed with 1001"),
         ({"acknowledged": ["a", "b", "c"]}, "acknowledged order is in the journal", "1 lost, first c"),
         ({"acknowledged": ["a"]}, "acknowledged order is in the journal", "never answered, first b"),
         ({"wallets": BALANCES | {("bob", "USD"): (249, 0)}}, "sum of its ledger", "bob USD: wallet 249 free 0 held"),

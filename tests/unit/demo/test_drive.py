@@ -105,7 +105,9 @@ async def url(venue: SmallVenue) -> AsyncIterator[str]:
 
 def driver(url: str, *, patience_s: float = 60) -> Driver:
     tokens = [f"token-{number}" for number in range(8)]
-    return Driver(run=RUN, product=PRODUCT, url=url, tokens=tokens, clients=8, pace=math.inf, patience_s=patience_s)
+    return Driver(
+        run=RUN, product=PRODUCT, url=url, tokens=tokens, clients=8, pace=math.inf, join_s=0, patience_s=patience_s
+    )
 
 
 def new(order_id: int, *, ioc: bool = False) -> Message:

@@ -91,6 +91,10 @@ def test_the_full_channel_tells_every_sequence_number() -> None:
     assert heard.sequences(hear("full#ACME-USD", records=[RECORD])) == [8, 9, 10]
 
 
+def test_the_ticker_tells_the_trade_it_stands_at() -> None:
+    assert heard.tickers(hear("ticker#ACME-USD", records=[RECORD])) == [1]
+
+
 def test_each_side_of_a_trade_is_heard_by_its_owner_under_the_owners_order() -> None:
     maker = hear("user#ann#ACME-USD", records=[RECORD])
     taker = hear("user#bob#ACME-USD", records=[RECORD])

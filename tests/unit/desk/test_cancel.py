@@ -4,7 +4,7 @@ import pytest
 
 from tests.venue_in_memory import ALICE, BOB, MemoryVenue
 from venue.desk import Cancelled
-from venue.errors import NotFound, RuleBroken
+from venue.errors import NotFound, RuleBroken, Unavailable
 from venue.tickets import Ticket
 
 BUY = Ticket(product_id="ACME-USD", side="buy", price="1.000", size="10")
@@ -56,6 +56,30 @@ def test_a_cancel_follows_its_order_into_the_queue(venue: MemoryVenue) -> None:
     assert cancelled.orders[0].done_reason == "canceled"
 
 
+def test_a_cancel_that_came_before_its_order_is_delivered_again(venue: MemoryVenue) -> None:
+    order_id = venue.desk.place(BUY, account=ALICE).order.order_id
+    venue.matcher.cancels_early = 1
+    assert venue.desk.cancel(order_id, account=ALICE) == Cancelled(order_ids=[order_id])
+    assert venue.wallets.balance(ALICE, "USD").held == 0
+
+
+def test_a_cancel_that_keeps_missing_its_order_may_be_sent_again(venue: MemoryVenue) -> None:
+    order_id = venue.desk.place(BUY, account=ALICE).order.order_id
+    venue.matcher.cancels_early = 2
+    with pytest.raises(Unavailable):
+        venue.desk.cancel(order_id, account=ALICE)
+    assert venue.desk.cancel(order_id, account=ALICE).order_ids == [order_id]
+
+
+def test_a_cancel_of_an_order_that_was_done_before_the_matcher_can_remember_is_refused(venue: MemoryVenue) -> None:
+    order_id = venue.desk.place(BUY, account=ALICE).order.order_id
+    venue.desk.cancel(order_id, account=ALICE)
+    venue.matcher.cancels_early = 1
+    with pytest.raises(RuleBroken) as caught:
+        venue.desk.cancel(order_id, account=ALICE)
+    assert caught.value.code == "order_done"
+
+
 def test_another_accounts_order_on_its_way_is_not_found_either(venue: MemoryVenue) -> None:
     placed = venue.desk.place(BUY, account=ALICE, wait=False)
     with pytest.raises(NotFound):
@@ -91,6 +115,14 @@ def test_cancel_all_takes_the_accounts_own_orders_of_one_product(venue: MemoryVe
 def test_cancel_all_of_an_unknown_product_is_not_found(venue: MemoryVenue) -> None:
     with pytest.raises(NotFound):
         venue.desk.cancel_all(account=ALICE, product_id="NO-USD")
+
+
+def test_a_cancel_all_that_does_not_wait_takes_the_orders_queued_before_it_too(venue: MemoryVenue) -> None:
+    resting = venue.desk.place(BUY, account=ALICE).order.order_id
+    queued = venue.desk.place(BUY, account=ALICE, wait=False).order.order_id
+    assert venue.desk.cancel_all(account=ALICE, wait=False) == Cancelled(pending=True)
+    cancelled = venue.drain()[-1]
+    assert {order.order_id for order in cancelled.orders} == {resting, queued}
 
 
 def test_cancel_all_waits_in_the_queue_when_nobody_answers(venue: MemoryVenue) -> None:

@@ -91,6 +91,13 @@ def test_without_a_token_nothing_is_cancelled(handler: Api, venue: MemoryVenue, 
     assert venue.wallets.balance(ALICE, "USD").held > 0
 
 
+@pytest.mark.parametrize("groups", [None, "[operators]", "[auditors]"])
+def test_only_traders_cancel_orders(handler: Api, venue: MemoryVenue, order_id: str, groups: str | None) -> None:
+    for path in (f"/orders/{order_id}", f"/orders/client:{OID}", "/orders"):
+        assert refusal(call(handler, event("DELETE", path, account=ALICE, groups=groups))) == (403, "forbidden")
+    assert venue.wallets.balance(ALICE, "USD").held > 0
+
+
 def test_a_cancel_that_is_queued_is_answered_with_202(handler: Api, venue: MemoryVenue, order_id: str) -> None:
     answer = delete(handler, f"/orders/{order_id}", prefer="respond-async")
     assert (answer.status, answer.body) == (202, order_id)

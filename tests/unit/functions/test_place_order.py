@@ -119,6 +119,19 @@ def test_the_account_comes_from_the_token_alone(handler: Api, venue: MemoryVenue
     assert venue.wallets.balance(BOB, "USD").held > 0
 
 
+@pytest.mark.parametrize("groups", [None, "", "[operators]", "[auditors]", "co-traders"])
+def test_only_traders_place_orders(handler: Api, venue: MemoryVenue, groups: str | None) -> None:
+    request = event("POST", "/orders", body=BUY, account=ALICE, groups=groups)
+    assert refusal(call(handler, request)) == (403, "forbidden")
+    assert venue.wallets.holds == {}
+    assert venue.matcher.asked == []
+
+
+def test_an_operator_who_is_a_trader_too_places_orders(handler: Api) -> None:
+    request = event("POST", "/orders", body=BUY, account=ALICE, groups="[operators traders]")
+    assert call(handler, request).status == 200
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import msgspec
+import pytest
 
 from matcher.core.engine import Engine
+from matcher.shell.errors import Overloaded
 from matcher.shell.journal import Entry
-from matcher.shell.poller import Poller
-from matcher.shell.sequencer import Sequencer
+from matcher.shell.poller import HOLD_S, Poller
+from matcher.shell.sequencer import BATCH_COMMANDS_MAX, WAITING_MAX, Sequencer
 from venue import wire
 from venue.commands import Deposit
 from venue_aws.queues import Message, QueueDown
@@ -24,6 +26,9 @@ class Queue:
             Message(str(n), msgspec.json.encode(_deposit(n)).decode(), f"receipt-{n}", 1) for n in range(1, count + 1)
         ]
         self.deleted: list[str] = []
+        self.kept: list[tuple[int, list[str]]] = []
+        self.expired = 0
+        self.deletes_lost = 0
         self.returned: list[str] = []
         self.failures = 0
         self.polls = 0
@@ -44,8 +49,19 @@ class Queue:
             taken, self.left = self.left[:10], self.left[10:]
             return taken
 
-    def done(self, messages: Sequence[Message]) -> None:
+    def done(self, messages: Sequence[Message]) -> int:
         self.deleted += [message.id for message in messages]
+        if self.deletes_lost:
+            self.deletes_lost -= 1
+            raise QueueDown("away")
+        return self.expired
+
+    def keep(self, messages: Sequence[Message], *, seconds: int) -> int:
+        self.kept.append((seconds, [message.id for message in messages]))
+        if self.failures:
+            self.failures -= 1
+            raise QueueDown("away")
+        return 0
 
     def give_back(self, messages: Sequence[Message]) -> None:
         with self._lock:
@@ -59,9 +75,14 @@ class Journal:
     def __init__(self, good: int) -> None:
         self.good = good
         self.entries: list[Entry] = []
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def append(self, entry: Entry) -> None:
         await asyncio.sleep(0)
+        self.asked += 1
+        await self.gate.wait()
         if len(self.entries) >= self.good:
             raise ConnectionResetError
         self.entries.append(entry)
@@ -73,6 +94,23 @@ def _deposit(number: int) -> Deposit:
 
 def _sequencer(journal: Journal) -> Sequencer:
     return Sequencer(Engine(), journal, sequence=0, at=0, clock=lambda: 1)
+
+
+async def _fill(sequencer: Sequencer, journal: Journal, *, room: int = 0) -> None:
+    """Put in line all but `room` of the commands that it takes, behind a commit that does not come through."""
+    sequencer.submit(_deposit(1000))
+    await _until(lambda: journal.asked == 1)
+    for number in range(BATCH_COMMANDS_MAX + WAITING_MAX - room):
+        sequencer.submit(_deposit(1001 + number))
+    if not room:
+        with pytest.raises(Overloaded):
+            sequencer.submit(_deposit(9999))
+
+
+def _executed(journal: Journal) -> list[str]:
+    """The queue's deposits in the journal, in order."""
+    commands = [command for entry in journal.entries for command in wire.COMMANDS.decode(entry.commands)]
+    return [each.transfer_id for each in commands if isinstance(each, Deposit) and each.amount < 1000]
 
 
 async def _until(condition: Callable[[], bool]) -> None:
@@ -131,3 +169,92 @@ async def test_a_poll_that_outlives_its_poller_gives_back_what_it_took() -> None
     await asyncio.wait([polling])
     queue.gate.set()
     await _until(lambda: queue.returned == ["1", "2"])
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_what_an_overloaded_sequencer_does_not_take_is_held_and_costs_one_delivery(failures: int) -> None:
+    queue, journal = Queue(25), Journal(good=10_000)
+    sequencer = _sequencer(journal)
+    journal.gate.clear()
+    running = asyncio.create_task(sequencer.run())
+    await _fill(sequencer, journal)
+    poller = Poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: queue.polls == 1)
+    queue.failures = failures  # a queue that cannot be told to wait is no reason to let go
+    await _until(lambda: bool(queue.kept))
+    assert (queue.polls, queue.returned, queue.deleted) == (1, [], [])
+    assert queue.kept == [(HOLD_S, [str(n) for n in range(1, 11)])]
+    journal.gate.set()
+    await _until(lambda: len(queue.deleted) == 25)
+    poller.stop()
+    await polling
+    running.cancel()
+    assert queue.returned == []
+    assert _executed(journal) == [f"t-{n}" for n in range(1, 26)]
+
+
+async def test_a_poller_that_stops_while_it_holds_messages_gives_them_back() -> None:
+    queue, journal = Queue(3), Journal(good=10_000)
+    sequencer = _sequencer(journal)
+    journal.gate.clear()
+    running = asyncio.create_task(sequencer.run())
+    await _fill(sequencer, journal)
+    poller = Poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: bool(queue.kept))
+    poller.stop()
+    await polling
+    journal.gate.set()
+    await sequencer.drain()
+    running.cancel()
+    assert queue.returned == ["1", "2", "3"]
+
+
+async def test_a_step_down_costs_a_message_one_delivery() -> None:
+    queue = Queue(25)
+    sequencer = _sequencer(Journal(good=1))
+    running = asyncio.create_task(sequencer.run())
+    # It ends by itself: nothing is received for an owner that is none any more.
+    await Poller(queue, sequencer).run()
+    await asyncio.wait([running])
+    assert isinstance(running.exception(), ConnectionResetError)
+    assert queue.polls == 2
+    assert queue.returned == [str(n) for n in range(11, 21)]
+
+
+async def test_a_message_that_was_kept_too_long_to_be_deleted_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    queue, journal = Queue(25), Journal(good=100)
+    queue.expired = 1
+    sequencer = _sequencer(journal)
+    running = asyncio.create_task(sequencer.run())
+    poller = Poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: len(queue.deleted) == 25)
+    poller.stop()
+    await polling
+    running.cancel()
+    said = [record.message for record in caplog.records]
+    assert "order_messages_come_again" in said
+    assert "order_queue_away" not in said
+
+
+async def test_what_cannot_be_deleted_now_is_no_reason_to_let_go_of_what_follows_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queue, journal = Queue(10), Journal(good=10_000)
+    queue.deletes_lost = 1
+    sequencer = _sequencer(journal)
+    journal.gate.clear()
+    running = asyncio.create_task(sequencer.run())
+    await _fill(sequencer, journal, room=3)
+    poller = Poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: queue.polls == 1)
+    journal.gate.set()
+    await _until(lambda: len(queue.deleted) == 10)
+    poller.stop()
+    await polling
+    running.cancel()
+    assert "order_queue_away" in [record.message for record in caplog.records]
+    assert _executed(journal) == [f"t-{n}" for n in range(1, 11)]

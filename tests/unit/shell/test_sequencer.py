@@ -264,7 +264,8 @@ class Serving:
     def sequencer(self) -> Sequencer:
         return self._sequencer
 
-    async def state(self) -> dict[str, object]:
+    async def state(self, *, digest: bool = False) -> dict[str, object]:
+        del digest
         return {}
 
 

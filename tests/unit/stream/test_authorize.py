@@ -32,12 +32,17 @@ def test_without_a_token_one_is_let_in_without_an_account() -> None:
 
 @pytest.mark.parametrize("place", ["header", "query"])
 def test_with_a_token_one_is_let_in_as_its_account(place: str) -> None:
-    token = signed(access())
+    claims = access()
+    token = signed(claims)
     request = {"headers": {"Authorization": f"Bearer {token}"}}
     answer = knock(**(request if place == "header" else {"queryStringParameters": {"token": token}}))
     assert effect(answer) == ("Allow", ARN)
     assert answer["principalId"] == "account-1"
-    assert answer["context"] == {"account": "account-1", "groups": "traders,operators"}
+    assert answer["context"] == {
+        "account": "account-1",
+        "groups": "traders,operators",
+        "expires_at": str(claims["exp"]),
+    }
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)

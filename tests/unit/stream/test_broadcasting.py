@@ -8,7 +8,10 @@ from venue.errors import Unavailable
 from venue.feed import Publication
 from venue.messages import Failure, Subscriptions
 from venue_aws.broadcasting import BROADCAST_S_MAX, Broadcast
-from venue_aws.stream import MESSAGE_BYTES_MAX, Gone, PushFailed
+from venue_aws.sessions import Listener
+from venue_aws.sockets import MESSAGE_BYTES_MAX, Gone, PushFailed
+
+NOW = 1_700_000_000
 
 
 class Sockets:
@@ -50,10 +53,14 @@ class Sessions:
 class Listeners:
     def __init__(self, by_topic: dict[str, list[str]]) -> None:
         self.by_topic = by_topic
+        self.until: dict[tuple[str, str], int] = {}
         self.forgotten: list[str] = []
 
-    def of(self, topics: Iterable[str]) -> dict[str, Sequence[str]]:
-        return {topic: self.by_topic.get(topic, []) for topic in topics}
+    def of(self, topics: Iterable[str]) -> dict[str, Sequence[Listener]]:
+        return {
+            topic: [Listener(name, self.until.get((name, topic), NOW + 1)) for name in self.by_topic.get(topic, [])]
+            for topic in topics
+        }
 
     def forget(self, connection_id: str) -> None:
         self.forgotten.append(connection_id)
@@ -78,7 +85,12 @@ class Room:
         self.listeners = Listeners(by_topic)
         self.clock = Clock()
         self.broadcast = Broadcast(
-            sockets=self.sockets, sessions=self.sessions, listeners=self.listeners, clock=self.clock, connections_max=8
+            sockets=self.sockets,
+            sessions=self.sessions,
+            listeners=self.listeners,
+            clock=self.clock,
+            now_s=lambda: NOW,
+            connections_max=8,
         )
 
 
@@ -131,6 +143,15 @@ def test_who_has_not_got_everything_in_time_is_dropped() -> None:
     sent = room.broadcast.send([says(str(n), "a") for n in range(10)])
     assert sent.dropped == 1
     assert len(room.sockets.got["slow"]) < 10
+
+
+def test_who_listens_beyond_the_end_of_a_token_is_told_nothing_and_closed() -> None:
+    room = Room({"book": ["alice", "bob", "carol"], "user#alice": ["alice"], "user#bob": ["bob"]})
+    room.listeners.until = {("alice", "user#alice"): NOW, ("bob", "user#bob"): NOW + 1}
+    sent = room.broadcast.send([says("level", "book"), says("fill", "user#alice", "user#bob")])
+    assert room.sockets.got == {"bob": ["level", "fill"], "carol": ["level"]}
+    assert room.sockets.dropped == ["alice"] == room.sessions.closed == room.listeners.forgotten
+    assert (sent.connections, sent.pushes, sent.ended, sent.dropped) == (3, 3, 1, 0)
 
 
 def test_a_message_too_large_for_a_socket_drops_it_rather_than_leave_a_hole() -> None:

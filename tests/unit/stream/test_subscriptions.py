@@ -9,8 +9,8 @@ import pytest
 from venue.errors import Unavailable
 from venue.messages import LastMatch, Snapshot, Status, Ticker
 from venue_aws.sessions import Session
-from venue_aws.stream import MESSAGE_BYTES_MAX, Gone, PushFailed
-from venue_aws.subscriptions import Desk
+from venue_aws.sockets import MESSAGE_BYTES_MAX, Gone, PushFailed
+from venue_aws.subscriptions import SubscriptionDesk
 
 PRODUCTS = [f"P{n}-USD" for n in range(20)]
 
@@ -32,6 +32,7 @@ class Memory:
             connection_id=session.connection_id,
             account=session.account,
             expires_at=session.expires_at,
+            account_until=session.account_until,
             topics=(session.topics | set(add)) - set(remove),
         )
 
@@ -73,14 +74,14 @@ class Table:
 
     def __init__(self) -> None:
         self.sessions = Memory(
-            Session(connection_id="anonymous", account=None, expires_at=1),
-            Session(connection_id="alice", account="a-1", expires_at=1),
+            Session(connection_id="anonymous", account=None, expires_at=1, account_until=1),
+            Session(connection_id="alice", account="a-1", expires_at=1, account_until=1),
         )
         self.market = Market()
         self.heard: list[dict[str, Any]] = []
         self.failure: Exception | None = None
         self.dropped: list[str] = []
-        self.desk = Desk(sessions=self.sessions, market=self.market, sockets=self)
+        self.desk = SubscriptionDesk(sessions=self.sessions, market=self.market, sockets=self)
 
     def post(self, connection_id: str, data: bytes) -> None:
         if self.failure:
