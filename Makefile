@@ -36,7 +36,7 @@ check: ## Format, lint, types, architecture, templates: under a minute
 invoke: ## One function on its recorded event (FUNCTION=PlaceOrder)
 	@$(SETUP) && $(RUN) local.invoke $(FUNCTION)
 
-record: ## Record the events of every function anew, from the running venue
+record: ## Record the events under events/ anew, on a venue of its own
 	@$(SETUP) && $(RUN) local.record
 
 bench: ## The matcher's speed on this machine
@@ -49,4 +49,4 @@ lock: ## Renew every lock
 	@$(SETUP) && $(RUN) local.lock
 
 clean: ## Stop the venue and remove everything that was made, but not the toolchain
-	@$(SETUP) && $(RUN) local down --forget && rm -rf .local/builds .local/demo .local/bench .local/test-venue .aws-sam
+	@$(SETUP) && $(RUN) local down --forget && rm -rf .local/builds .local/demo .local/bench .local/*venue .local/recording .aws-sam

@@ -23,7 +23,7 @@ def compile_lock(lock: Path, *sources: str | Path) -> None:
 
 
 def lock_parts() -> None:
-    """Pin what the matcher and the layers ship, at the workspace's versions. The domain layer brings its needs along."""
+    """Pin what the matcher and the layers ship, at the workspace's versions. What venue needs, the domain layer has."""
     domain, aws = ROOT / "layers" / "domain", ROOT / "layers" / "aws"
     with tempfile.TemporaryDirectory() as folder:
         same, own = Path(folder) / "same.txt", Path(folder) / "own.txt"

@@ -1,6 +1,7 @@
 """Processes that outlive the command that started them, and are stopped only when they are still the same ones."""
 
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -38,10 +40,17 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            user=user,
+            **as_user(user),
         )
     process.returncode = 0  # it outlives this object, which must not complain about that
     return Running(process.pid, psutil.Process(process.pid).create_time())
+
+
+def as_user(name: str | None) -> dict[str, Any]:
+    """Options of subprocess to run as somebody else and in nobody else's groups; none for None."""
+    if name is None:
+        return {}
+    return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
 
 
 def find(running: Running | None) -> psutil.Process | None:

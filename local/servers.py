@@ -15,7 +15,7 @@ import psycopg
 import redis
 import urllib3
 
-from local.processes import LocalError, Running, clean_environment, listens, start, stop, wait_until
+from local.processes import LocalError, Running, as_user, clean_environment, listens, start, stop, wait_until
 from local.setup import ROOT, TOOLS
 from local.state import State
 
@@ -108,8 +108,8 @@ def _make_cluster(programs: Path, data: Path, *, password: str, user: str | None
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        user=user,
         check=False,
+        **as_user(user),
     )
     secret.unlink()
     if made.returncode:

@@ -34,6 +34,8 @@ class State(msgspec.Struct):
     secret_arns: dict[str, str] = {}
     # The emulator keeps its stores in memory and writes them when it is stopped: unless it was, they are lost.
     stores_written: bool = True
+    # From when that is seen until wallets and tape are made again from the journal.
+    recovering: bool = False
 
 
 _CODEC = msgspec.json.Decoder(State)

@@ -50,18 +50,7 @@ class Venue:
         `before_matcher` is called when everything stands but the matcher: nothing has happened in the market yet.
         """
         with self._alone():
-            if self._state is None:
-                shutil.rmtree(self.folder / "log", ignore_errors=True)
-            state = self._state or State(ports=choose_ports(None))
-            self._state = state
-            if not any(find(process) for process in state.processes.values()):
-                state.ports = choose_ports(state.ports)
-            lost = not state.stores_written and find(state.processes.get("emulator")) is None
-            if lost:
-                self._say("the emulator was not stopped in order: its stores are made again from the journal")
-                for name in ("aws", "s3"):
-                    shutil.rmtree(self.folder / name, ignore_errors=True)
-                state.deployed, state.outputs = "", {}
+            state = self._begin()
             with ThreadPoolExecutor() as pool:
                 building = pool.submit(self._timed, "building the template", deploy.build)
                 for name in ("postgres", "redis", "emulator"):
@@ -69,15 +58,36 @@ class Venue:
                 built = building.result()
             before = state.deployed
             self._timed("deploying the template", lambda: deploy.deploy(built, state, self.folder))
-            save(self.folder, state)
-            if lost:
-                self._say(f"{recover.rebuild(state)} wallets stand as the ledger has them")
             if before != state.deployed:
                 # Its queues may be others now.
                 self._stop("matcher")
+            if state.recovering:
+                self._say(f"{recover.rebuild(state)} wallets stand as the ledger has them")
+                state.recovering = False
+            save(self.folder, state)
             before_matcher(self)
             self._ensure("matcher")
             People(state).enrol()
+
+    def _begin(self) -> State:
+        """Give the state to start from: that of the last time, with what was lost since given up."""
+        state = self._state
+        if state is None:
+            if (self.folder / "postgres").exists():
+                raise LocalError(f"{self.folder}/venue.json is gone, and with it the passwords: make down FORGET=1")
+            shutil.rmtree(self.folder / "log", ignore_errors=True)
+            state = State(ports=choose_ports(None))
+        elif not any(find(process) for process in state.processes.values()):
+            state.ports = choose_ports(state.ports)
+        self._state = state
+        if not state.stores_written and find(state.processes.get("emulator")) is None:
+            self._say("the emulator was not stopped in order: its stores are made again from the journal")
+            self._stop("matcher")
+            for name in ("aws", "s3"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+            state.deployed, state.outputs, state.recovering = "", {}, True
+            save(self.folder, state)
+        return state
 
     def down(self, *, forget: bool = False) -> None:
         """Stop exactly what was started; keep the data, or forget everything but the logs."""
@@ -200,7 +210,7 @@ class Venue:
         if find(running) is not None:
             in_order = stop(running, how=how or ENDINGS[name], grace_s=60)
             if name == "emulator":
-                state.stores_written = in_order
+                state.stores_written = in_order and how is None
         save(self.folder, state)
 
     def _timed[T](self, what: str, work: Callable[[], T]) -> T:
