@@ -22,6 +22,7 @@ from venue_aws.cache import Cache
 
 log = logging.getLogger("matcher")
 
+
 def parts(settings: wiring.Settings) -> Parts:
     """Connect what is configured, and say what is off. Raises BadCatalogue."""
     missing = {
@@ -31,11 +32,11 @@ def parts(settings: wiring.Settings) -> Parts:
     }
     for name in (name for name, value in missing.items() if value is None):
         log.warning("part_is_off", extra={"unset": name})
-    orders, events, redis = settings.order_queue_url, settings.events_queue_url, settings.redis
+    orders, events, redis, region = settings.order_queue_url, settings.events_queue_url, settings.redis, settings.region
     return Parts(
         products=load(settings.catalogue, shard=settings.shard),
-        orders=queues.OrderQueue(queues.connect(wait_s_max=WAIT_S), orders) if orders else None,
-        put_batch=queues.EventsQueue(queues.connect(), events).put if events else None,
+        orders=queues.OrderQueue(queues.connect(wait_s_max=WAIT_S, region=region), orders) if orders else None,
+        put_batch=queues.EventsQueue(queues.connect(region=region), events).put if events else None,
         cache=Cache.connect(host=redis.host, port=redis.port, password=redis.password, tls=redis.tls, timeout_ms=1000)
         if redis
         else None,
@@ -68,8 +69,9 @@ def main() -> int:
     try:
         settings = wiring.read(os.environ)
         logs.configure(settings.log_level)
-        # Almost nothing here is cyclic garbage; a full collection would stop all orders for a while.
-        gc.set_threshold(50_000, 50, 100)
+        # Almost nothing here is cyclic garbage. Often and little stops the orders for a millisecond or two; a full
+        # collection, which walks through all books, for as long as a lease has to be renewed.
+        gc.set_threshold(5_000, 3, 1_000_000)
         uvloop.run(serve(settings))
     except (wiring.BadSettings, BadCatalogue) as error:
         sys.stderr.write(f"{error}\n")

@@ -37,10 +37,17 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(path: Path, *, shard: int) -> list[Product]:
-    """Give the products of one shard. Raises BadCatalogue."""
+    """Give all products, which have to be of this one shard. Raises BadCatalogue.
+
+    All commands take one queue and one fallback address, whatever their shard: with two owners, a command could reach
+    the wrong one, which would refuse what it has never heard of.
+    """
     try:
         file = msgspec.convert(tomllib.loads(path.read_text()), _File)
-        return [_product(file, name, row) for name, row in file.products.items() if row.shard == shard]
+        for name, row in file.products.items():
+            if row.shard != shard:
+                raise ValueError(f"{name} belongs to shard {row.shard}; this venue has shard {shard} and no other yet")
+        return [_product(file, name, row) for name, row in file.products.items()]
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError, KeyError) as error:
         raise BadCatalogue(f"{path}: {error!r}") from error
 

@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from matcher.shell.errors import MatcherError
+from matcher.shell.errors import MatcherError, OutcomeUnknown
 from matcher.shell.request import BODY_BYTES_MAX, Unreadable, read_many, read_one
 from matcher.shell.sequencer import Sequencer
+from venue.commands import AnyCommand
 
 _encode = msgspec.json.Encoder().encode
 
@@ -30,8 +31,8 @@ class Service(Protocol):
         """Give it, or raise Refused when this process does not own the shard."""
         ...
 
-    async def state(self) -> dict[str, Any]:
-        """Where it stands, for operators."""
+    async def state(self, *, digest: bool = False) -> dict[str, Any]:
+        """Where it stands, for operators. `digest`: with a digest of its books, which costs time."""
         ...
 
 
@@ -56,7 +57,7 @@ class Intake:
             if body[:1] == b"{":
                 answer = await sequencer.submit(read_one(body))
             else:
-                answer = await _all(sequencer, body)
+                answer = await _all(sequencer, read_many(body))
         except Unreadable as error:
             await _answer(send, 400, _problem("malformed", str(error)))
         except MatcherError as error:
@@ -65,17 +66,13 @@ class Intake:
             await _answer(send, 200, answer)
 
 
-async def _all(sequencer: Sequencer, body: bytes) -> bytes:
+async def _all(sequencer: Sequencer, commands: list[AnyCommand]) -> bytes:
     """Submit an array; the outcomes in the same order. Fails as a whole when one of them does."""
-    futures: list[asyncio.Future[bytes]] = []
-    try:
-        for command in read_many(body):
-            futures.append(sequencer.submit(command))  # noqa: PERF401  # the first ones are under way when one is refused
-    finally:
-        outcomes = await asyncio.gather(*futures, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
+    outcomes = await asyncio.gather(*sequencer.submit_all(commands), return_exceptions=True)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    if failures:
+        # When one outcome is unknown, that of the array is.
+        raise next((failure for failure in failures if isinstance(failure, OutcomeUnknown)), failures[0])
     return b"[" + b",".join(outcome for outcome in outcomes if isinstance(outcome, bytes)) + b"]"
 
 
@@ -116,8 +113,9 @@ def application(service: Service) -> Starlette:
             return Response(_problem(error.code, str(error)), 503, {"retry-after": "1"}, "application/json")
         return Response(b'{"ready":true}', media_type="application/json")
 
-    async def state(_: Request) -> Response:
-        return Response(_encode(await service.state()), media_type="application/json")
+    async def state(request: Request) -> Response:
+        digest = request.query_params.get("digest") == "1"
+        return Response(_encode(await service.state(digest=digest)), media_type="application/json")
 
     return Starlette(
         routes=[

@@ -98,12 +98,6 @@ WITH fence AS (
 SELECT count(*) FROM batch
 """
 
-_LAST_TRADES: Final = """
-SELECT t.* FROM products, LATERAL (
-    SELECT * FROM trades WHERE product_id = products.id ORDER BY trade_id DESC LIMIT $1
-) AS t ORDER BY t.product_id, t.trade_id
-"""
-
 _encode = msgspec.json.Encoder().encode
 
 
@@ -116,6 +110,7 @@ async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
         user=database.user,
         password=database.password,
         database=database.name,
+        ssl=database.sslmode,
         timeout=5,
         # Compiling a plan takes longer than any of these statements.
         server_settings={"application_name": "matcher", "jit": "off"},
@@ -139,10 +134,8 @@ class PostgresJournal:
         self._timeout_s = timeout_s
 
     @classmethod
-    async def open(
-        cls, connection: asyncpg.Connection, *, shard: int, epoch: int, timeout_s: float = 10
-    ) -> PostgresJournal:
-        """Prepare the statement."""
+    async def open(cls, connection: asyncpg.Connection, *, shard: int, epoch: int, timeout_s: float) -> PostgresJournal:
+        """Prepare the statement. A commit that takes longer than `timeout_s` is one of unknown outcome."""
         return cls(await connection.prepare(_APPEND), shard=shard, epoch=epoch, timeout_s=timeout_s)
 
     async def append(self, entry: Entry) -> None:
@@ -172,11 +165,6 @@ async def recorded(connection: asyncpg.Connection, *, shard: int, after: int = 0
         )
         async for row in connection.cursor(query, shard, after, prefetch=50):
             yield Recorded(sequence=row["sequence"], at=row["at"], commands=row["commands"], events=row["events"])
-
-
-async def last_trades(connection: asyncpg.Connection, *, limit: int) -> list[Traded]:
-    """Give the last `limit` trades of every product, oldest first."""
-    return [msgspec.convert(dict(row), Traded) for row in await connection.fetch(_LAST_TRADES, limit)]
 
 
 def _json(rows: list[Order] | list[Traded] | list[Posting] | list[Product] | list[AnyEvent]) -> str:

@@ -38,9 +38,9 @@ class Lease:
     ) -> None:
         self._connection = connection
         self._shard = shard
-        self._length_s = length_s
         self._ends = taken + length_s
         self.epoch = epoch
+        self.length_s = length_s
 
     @classmethod
     async def take(
@@ -59,20 +59,20 @@ class Lease:
         Raises NotOwner when another has taken it, LeaseLost when it has run out before a renewal went through.
         """
         while True:
-            await asyncio.sleep(self._length_s / 3)
+            await asyncio.sleep(self.length_s / 3)
             asked = time.monotonic()
             try:
                 async with asyncio.timeout(self._ends - asked):
-                    epoch = await self._connection.fetchval(_RENEW, self._shard, self.epoch, self._length_s)
+                    epoch = await self._connection.fetchval(_RENEW, self._shard, self.epoch, self.length_s)
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 raise LeaseLost(f"could not renew the lease: {error!r}") from error
             if epoch is None:
                 raise NotOwner(f"epoch {self.epoch} of shard {self._shard} is over")
-            self._ends = asked + self._length_s
+            self._ends = asked + self.length_s
 
     async def release(self) -> None:
         """Let the next one take it at once. Fails silently: then it runs out by itself."""
         try:
-            await self._connection.execute(_RELEASE, self._shard, self.epoch, timeout=self._length_s)
+            await self._connection.execute(_RELEASE, self._shard, self.epoch, timeout=self.length_s)
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("lease_not_released", extra={"epoch": self.epoch, "error": repr(error)})

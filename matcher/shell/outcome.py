@@ -1,6 +1,7 @@
 """What one command is answered with: the order as it left it, its fills, or why it was refused."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from matcher.core.engine import Engine
 from venue.commands import AnyCommand, CancelOrder, Deposit, PlaceOrder
@@ -8,18 +9,21 @@ from venue.events import AnyEvent, CancelRefused, DepositRefused, ListingRefused
 from venue.orders import Order
 from venue.wire import Outcome
 
+# The one refusal that is no event: the id belongs to another account's order, of which nothing is shown.
+ORDER_ID_TAKEN: Final = "order_id_taken"
+
 
 def outcome_of(engine: Engine, command: AnyCommand, events: Sequence[AnyEvent]) -> Outcome:
     """Tell what became of `command`, right after the engine applied it with `events` as the result."""
     match command:
         case PlaceOrder(order_id=order_id):
             order = engine.order(order_id)
-            first = events[0] if events else None
+            if order is None:
+                return Outcome(replayed=True)  # done so long ago that only its id is known
+            if order.account != command.account:
+                return Outcome(refused=ORDER_ID_TAKEN, replayed=True)
             return Outcome(
-                orders=[order] if order is not None else [],
-                fills=engine.fills(order_id),
-                refused=first.reason if type(first) is OrderRefused else None,
-                replayed=not events,
+                orders=[order], fills=engine.fills(order_id), refused=order.reject_reason, replayed=not events
             )
         case CancelOrder(order_id=order_id, account=account):
             order = engine.order(order_id)

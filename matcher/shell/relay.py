@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import asyncpg
@@ -17,6 +17,8 @@ log = logging.getLogger("matcher.relay")
 # Batches read at once, and so how many may be sent again after a crash.
 CHUNK_MAX: Final = 50
 _IDLE_S: Final = 1.0
+# The least time between two messages: what piles up meanwhile goes together. A batch after a pause goes at once.
+_SPACING_S: Final = 0.025
 
 _BATCHES: Final = """
 SELECT sequence, at, events FROM batches WHERE shard = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
@@ -36,10 +38,13 @@ class Relay:
     """Sends one shard's batches over a connection that it has for itself. `put` blocks; it runs in a thread.
 
     Two relays at once, of an owner and of one that does not know yet that it is none any more, do no harm: they send
-    the same batches under the same names, and the queue keeps the first of each.
+    the same batches. Where both cut them into the same messages, the queue keeps the first of each; where they do not,
+    a batch arrives twice, and settlement skips what it has seen.
     """
 
-    def __init__(self, connection: asyncpg.Connection, put: Callable[[wire.Batch], None], *, shard: int) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, put: Callable[[Sequence[wire.Batch]], None], *, shard: int
+    ) -> None:
         self._connection = connection
         self._put = put
         self._shard = shard
@@ -55,22 +60,22 @@ class Relay:
         while True:
             self._wake.clear()
             batches = await self._read(published)
-            for batch in batches:
-                await self._send(batch)
-                published = batch.sequence
             if batches:
+                await self._send(batches)
+                published = batches[-1].sequence
                 await self._connection.execute(_ADVANCE, self._shard, published)
+                await asyncio.sleep(_SPACING_S)
             else:
                 # A batch of another process's last moments has no one to wake for it.
                 await wait_for(self._wake, _IDLE_S)
 
-    async def _send(self, batch: wire.Batch) -> None:
+    async def _send(self, batches: Sequence[wire.Batch]) -> None:
         backoff = Backoff()
         while True:
             try:
-                await asyncio.to_thread(self._put, batch)
+                await asyncio.to_thread(self._put, batches)
             except QueueDown as error:
-                log.warning("relay_waits", extra={"sequence": batch.sequence, "error": str(error)})
+                log.warning("relay_waits", extra={"sequence": batches[0].sequence, "error": str(error)})
                 await backoff.wait()
             else:
                 return

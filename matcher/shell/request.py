@@ -16,6 +16,9 @@ BODY_BYTES_MAX: Final = 256 * 1024
 COMMANDS_MAX: Final = 64
 TEXT_MAX: Final = 128
 
+# The third: nested so deep that no command could be in there.
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 
 
@@ -27,7 +30,7 @@ def read_one(body: bytes | str) -> AnyCommand:
     """Decode one command. Raises Unreadable."""
     try:
         command: AnyCommand = wire.COMMAND.decode(body)
-    except msgspec.DecodeError as error:
+    except _UNDECODABLE as error:
         raise Unreadable(str(error)) from error
     _check(command)
     return command
@@ -37,7 +40,7 @@ def read_many(body: bytes) -> list[AnyCommand]:
     """Decode an array of one to COMMANDS_MAX commands. Raises Unreadable; then none of them counts."""
     try:
         commands = wire.COMMANDS.decode(body)
-    except msgspec.DecodeError as error:
+    except _UNDECODABLE as error:
         raise Unreadable(str(error)) from error
     if not 0 < len(commands) <= COMMANDS_MAX:
         raise Unreadable(f"an array of commands has 1 to {COMMANDS_MAX} of them")

@@ -9,7 +9,7 @@ of unknown outcome, this sequencer and its engine are dropped.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -120,6 +120,11 @@ class Sequencer:
         """The sequence of the last committed batch."""
         return self._sequence
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes commands."""
+        return self._closed is None
+
     def submit(self, command: AnyCommand) -> asyncio.Future[bytes]:
         """Put a command in line; the future gives its venue.wire.Outcome as JSON, once it is committed.
 
@@ -128,15 +133,21 @@ class Sequencer:
         """
         if self._closed is not None:
             raise NotOwner(self._closed)
+        if len(self._overflow) >= WAITING_MAX:
+            raise Overloaded("too many commands are waiting")
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         if self._overflow or self._open.is_full():
-            if len(self._overflow) >= WAITING_MAX:
-                raise Overloaded("too many commands are waiting")
             self._overflow.append((command, future))
         else:
             self._apply(command, future)
         self._wake.set()
         return future
+
+    def submit_all(self, commands: Sequence[AnyCommand]) -> list[asyncio.Future[bytes]]:
+        """Put several commands in line, one right after the other: all of them, or it raises Refused for all."""
+        if len(self._overflow) + len(commands) > WAITING_MAX:
+            raise Overloaded("too many commands are waiting")
+        return [self.submit(command) for command in commands]
 
     async def look[T](self, ask: Callable[[Engine, int], T]) -> T:
         """Ask the engine something between two batches; the answer comes when the state it describes is durable.

@@ -40,22 +40,27 @@ class Matcher:
 
     def sequencer(self) -> Sequencer:
         """Give the sequencer of the epoch that this process owns. Raises Starting or NotOwner."""
-        if self._sequencer is None:
+        if self._sequencer is None or not self._sequencer.is_open:
             raise self._refusal("this matcher does not serve the shard")
         return self._sequencer
 
-    async def state(self) -> dict[str, Any]:
-        """Where it stands. `digest` is that of the books right after batch `sequence`, both durable."""
+    async def state(self, *, digest: bool = False) -> dict[str, Any]:
+        """Where it stands. `digest`: with that of the books right after batch `sequence`, both durable.
+
+        The digest walks through every order, and nothing is matched meanwhile: it is for quiet times.
+        """
         state: dict[str, Any] = {"shard": self._shard, "name": self._name, "address": self._address}
-        if self._sequencer is None:
+        if self._sequencer is None or not self._sequencer.is_open:
             return state | {"serving": False, "code": self._refusal.code}
         epoch = self._epoch
         books = await self._sequencer.look(
-            lambda engine, sequence: {
-                "sequence": sequence,
-                "digest": engine.digest(),
-                "products": {name: engine.sequence(name) for name in sorted(engine.products)},
-            }
+            lambda engine, sequence: (
+                {
+                    "sequence": sequence,
+                    "products": {name: engine.sequence(name) for name in sorted(engine.products)},
+                }
+                | ({"digest": engine.digest()} if digest else {})
+            )
         )
         return state | {"serving": True, "epoch": epoch} | books
 
@@ -114,9 +119,8 @@ class Matcher:
 
     def _serving(self, sequencer: Sequencer | None) -> None:
         self._sequencer = sequencer
-        if sequencer is None:
-            self._refusal = NotOwner
-        else:
+        self._refusal = NotOwner
+        if sequencer is not None:
             self._backoff.reset()
 
 

@@ -1,6 +1,7 @@
 """Snapshots: what the functions read from Redis, written after commits, at most once in 50 ms, never in anyone's way.
 
-Redis may be away for any time: the matcher goes on, and writes everything again when Redis is back, or back empty.
+Redis may be away for any time: the matcher goes on, and writes everything again when Redis is back, or back empty. An
+owner that was overtaken writes nothing: Redis compares its epoch with that of the owner it knows.
 """
 
 import asyncio
@@ -14,7 +15,8 @@ from matcher.core.engine import Engine
 from matcher.shell.backoff import Backoff, wait_for
 from matcher.shell.sequencer import Sequencer
 from venue.events import AnyEvent, ProductListed, Traded
-from venue_aws.cache import LEVELS_MAX, ORDERS_MAX, TRADES_MAX, Book, BookOrders, CacheDown, Market, Owner, Ticker, Top
+from venue.ports import Top
+from venue_aws.cache import LEVELS_MAX, ORDERS_MAX, TRADES_MAX, Book, BookOrders, CacheDown, Owner, Snapshot, Ticker
 
 log = logging.getLogger("matcher.snapshots")
 
@@ -29,12 +31,12 @@ class MarketCache(Protocol):
         """Who owns which shard."""
         ...
 
-    def publish_owner(self, shard: int, owner: Owner) -> None:
-        """Say who owns a shard."""
+    def publish_owner(self, shard: int, owner: Owner) -> bool:
+        """Say who owns a shard; False when Redis knows one with a higher epoch."""
         ...
 
-    def publish(self, markets: Iterable[Market]) -> None:
-        """Write whole markets."""
+    def publish(self, markets: Iterable[Snapshot], *, shard: int, epoch: int) -> bool:
+        """Write whole markets; False when Redis knows another owner, or none."""
         ...
 
 
@@ -70,21 +72,25 @@ class Snapshots:
         backoff = Backoff()
         while True:
             try:
-                await self._write_all()
-                backoff.reset()
-                log.info("snapshots_complete", extra={"epoch": self._owner.epoch})
-                await self._follow()
+                if await self._write_all():
+                    backoff.reset()
+                    log.info("snapshots_complete", extra={"epoch": self._owner.epoch})
+                    await self._follow()
+                    continue
+                # Either this owner was overtaken, and will hear of it by its lease, or Redis is older than the journal.
+                log.warning("cache_has_a_newer_owner", extra={"epoch": self._owner.epoch})
             except CacheDown as error:
                 log.warning("cache_away", extra={"error": str(error)})
-                await backoff.wait()
+            await backoff.wait()
 
-    async def _write_all(self) -> None:
-        await asyncio.to_thread(self._cache.publish_owner, self._shard, self._owner)
+    async def _write_all(self) -> bool:
+        if not await asyncio.to_thread(self._cache.publish_owner, self._shard, self._owner):
+            return False
         self._dirty |= await self._sequencer.look(lambda engine, _: set(engine.products))
-        await self._write()
+        return await self._write()
 
     async def _follow(self) -> None:
-        """Write what changes, until Redis has forgotten who owns the shard, and so all else."""
+        """Write what changes, until Redis does not know this owner any more, and so perhaps nothing."""
         checked = time.monotonic()
         while True:
             await wait_for(self._wake, CHECK_S)
@@ -93,24 +99,25 @@ class Snapshots:
             if started - checked >= CHECK_S:
                 checked = started
                 owners = await asyncio.to_thread(self._cache.owners)
-                if self._shard not in owners:
+                if owners.get(self._shard) != self._owner:
                     return
-            if self._dirty:
-                await self._write()
+            if self._dirty and not await self._write():
+                return
             await asyncio.sleep(PAUSE_S - (time.monotonic() - started))
 
-    async def _write(self) -> None:
+    async def _write(self) -> bool:
         names, self._dirty = self._dirty, set()
+        written = False
         try:
-            markets = await self._sequencer.look(
-                lambda engine, _: [self._market(engine, name) for name in sorted(names)]
-            )
-            await asyncio.to_thread(self._cache.publish, [market for market in markets if market is not None])
-        except CacheDown:
-            self._dirty |= names
-            raise
+            found = await self._sequencer.look(lambda engine, _: [self._market(engine, name) for name in sorted(names)])
+            markets = [market for market in found if market is not None]
+            written = await asyncio.to_thread(self._cache.publish, markets, shard=self._shard, epoch=self._owner.epoch)
+        finally:
+            if not written:
+                self._dirty |= names
+        return written
 
-    def _market(self, engine: Engine, name: str) -> Market | None:
+    def _market(self, engine: Engine, name: str) -> Snapshot | None:
         product = engine.product(name)
         if product is None:
             return None
@@ -120,7 +127,7 @@ class Snapshots:
         bid, bid_size, _ = bids[0] if bids else (None, None, 0)
         ask, ask_size, _ = asks[0] if asks else (None, None, 0)
         trades = list(reversed(self._trades.get(name, ())))
-        return Market(
+        return Snapshot(
             product=product,
             top=Top(bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size, sequence=sequence),
             book=Book(sequence=sequence, at=at, bids=bids, asks=asks),

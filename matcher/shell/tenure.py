@@ -4,23 +4,23 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 import asyncpg
 import msgspec
 
-from matcher.shell.journal import PostgresJournal, last_trades, recorded
+from matcher.shell.journal import PostgresJournal, recorded
 from matcher.shell.lease import Lease
 from matcher.shell.poller import OrderSource, Poller
-from matcher.shell.recovery import recover
+from matcher.shell.recovery import Recovered, recover
 from matcher.shell.relay import Relay
 from matcher.shell.sequencer import Sequencer
 from matcher.shell.snapshots import MarketCache, Snapshots
 from venue import wire
 from venue.commands import ListProduct
-from venue.events import AnyEvent
+from venue.events import AnyEvent, Traded
 from venue.products import Product
-from venue_aws.cache import TRADES_MAX, Owner
+from venue_aws.cache import Owner
 
 log = logging.getLogger("matcher.tenure")
 
@@ -30,7 +30,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     products: list[Product]
     orders: OrderSource | None
-    put_batch: Callable[[wire.Batch], None] | None
+    put_batch: Callable[[Sequence[wire.Batch]], None] | None
     cache: MarketCache | None
 
 
@@ -63,13 +63,15 @@ class Tenure:
         async with asyncio.TaskGroup() as tasks:
             keeper = tasks.create_task(self._lease.keep())
             started = time.monotonic()
-            sequencer = await self._recover()
+            recovered = await recover(recorded(self._journal, shard=self._shard), shard=self._shard)
+            sequencer = await self._sequencer(recovered)
             writer = tasks.create_task(sequencer.run())
             await _list(sequencer, self._parts.products)
-            helpers = [tasks.create_task(helper) for helper in await self._helpers(sequencer)]
+            helpers = [tasks.create_task(helper) for helper in self._helpers(sequencer, recovered.trades)]
             poller = Poller(self._parts.orders, sequencer) if self._parts.orders is not None else None
             polling = tasks.create_task(poller.run()) if poller is not None else None
             # What was recovered stays: the garbage collector need not walk through it again and again.
+            gc.unfreeze()
             gc.collect()
             gc.freeze()
             serving(sequencer)
@@ -94,18 +96,19 @@ class Tenure:
             keeper.cancel()
             log.info("drained", extra={"shard": self._shard, "sequence": sequencer.sequence})
 
-    async def _recover(self) -> Sequencer:
-        recovered = await recover(recorded(self._journal, shard=self._shard), shard=self._shard)
+    async def _sequencer(self, recovered: Recovered) -> Sequencer:
         return Sequencer(
             recovered.engine,
-            await PostgresJournal.open(self._journal, shard=self._shard, epoch=self._lease.epoch),
+            await PostgresJournal.open(
+                self._journal, shard=self._shard, epoch=self._lease.epoch, timeout_s=2 * self._lease.length_s
+            ),
             sequence=recovered.sequence,
             at=recovered.at,
             clock=lambda: time.time_ns() // 1000,
             committed=self._tell,
         )
 
-    async def _helpers(self, sequencer: Sequencer) -> list[Coroutine[None, None, None]]:
+    def _helpers(self, sequencer: Sequencer, trades: list[Traded]) -> list[Coroutine[None, None, None]]:
         """Those that follow the journal: they may lag, they may be off, and the orders never wait for them."""
         helpers: list[Coroutine[None, None, None]] = []
         if self._parts.cache is not None:
@@ -114,7 +117,7 @@ class Tenure:
                 sequencer,
                 shard=self._shard,
                 owner=Owner(epoch=self._lease.epoch, url=self._address),
-                trades=await last_trades(self._relay, limit=TRADES_MAX),
+                trades=trades,
             )
             self._listeners.append(snapshots.note)
             helpers.append(snapshots.run())

@@ -3,11 +3,17 @@
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 _CATALOGUE = Path(__file__).parents[1] / "products.toml"
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
+# Twice this is how long a commit may take.
+LEASE_S = 3.0
+
+
+type SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 
 class BadSettings(Exception):
@@ -22,6 +28,7 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     password: str | None
     name: str
+    sslmode: SslMode = "prefer"
 
 
 class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis: RedisAddress | None
     order_queue_url: str | None
     events_queue_url: str | None
+    region: str | None
     host: str
     port: int
     advertised_url: str
@@ -66,7 +74,7 @@ def read(environment: Mapping[str, str]) -> Settings:
 
     host = text("HOST", "127.0.0.1")
     port = number("PORT", 8080, int)
-    lease_s = number("LEASE_SECONDS", 3.0, float)
+    lease_s = number("LEASE_SECONDS", LEASE_S, float)
     if lease_s < 0.5:
         raise BadSettings("LEASE_SECONDS must be at least 0.5")
     redis_host = environment.get("REDIS_HOST")
@@ -77,6 +85,7 @@ def read(environment: Mapping[str, str]) -> Settings:
             user=text("PGUSER", "postgres"),
             password=environment.get("PGPASSWORD"),
             name=text("PGDATABASE", "postgres"),
+            sslmode=_sslmode(text("PGSSLMODE", "prefer")),
         ),
         redis=RedisAddress(
             host=redis_host,
@@ -88,6 +97,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         else None,
         order_queue_url=environment.get("ORDER_QUEUE_URL") or None,
         events_queue_url=environment.get("EVENTS_QUEUE_URL") or None,
+        # boto3 knows the second name only, ECS and Lambda set the first.
+        region=environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"),
         host=host,
         port=port,
         advertised_url=environment.get("ADVERTISED_URL") or f"http://{_own_address(host)}:{port}",
@@ -108,6 +119,19 @@ def _truth(value: str) -> bool:
             raise BadSettings(f"REDIS_TLS is neither true nor false: {value!r}")
 
 
+def _sslmode(value: str) -> SslMode:
+    try:
+        mode: SslMode = msgspec.convert(value, SslMode)
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"PGSSLMODE is none of libpq's: {value!r}") from error
+    return mode
+
+
 def _own_address(host: str) -> str:
     """The address that others in the network reach: in ECS the host name stands for the task's own interface."""
-    return socket.gethostbyname(socket.gethostname()) if host in _ANY_ADDRESS else host
+    if host not in _ANY_ADDRESS:
+        return host
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError as error:
+        raise BadSettings("ADVERTISED_URL is not set, and this host does not know its own address") from error

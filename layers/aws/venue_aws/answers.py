@@ -1,4 +1,7 @@
-"""What clients read: the domain's nouns in Coinbase Exchange's dialect. Decimals are text, times RFC 3339 in UTC."""
+"""What the REST API tells an account of its own, in Coinbase Exchange's dialect; `quotes` is what it tells everyone.
+
+Decimals are text, times RFC 3339 in UTC.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -101,7 +101,7 @@ class Archive:
         unreadable: list[Object] = []
         for number, data in raw.items():
             try:
-                records.append(wire.RECORD.decode(data))
+                records += wire.records(data)
             except msgspec.DecodeError:
                 # It would never be readable, and must not stop the tape behind it.
                 unreadable.append(Object(f"tape/unreadable/{number}", data, 0))

@@ -1,7 +1,8 @@
 """Redis: book snapshots, tickers, product rules and who owns which shard. The matcher writes, the functions read.
 
-Names and encoding of every key are here and nowhere else. Nothing in Redis is the only copy of anything. Prices are
-ticks, sizes lots, times µs since 1970 UTC; a market that has never been written reads as None.
+Names and encoding of every key are here and nowhere else. Nothing in Redis is the only copy of anything. Every write is
+fenced by the writer's epoch, in Redis itself: an owner that was overtaken and does not know it writes nothing. Prices
+are ticks, sizes lots, times µs since 1970 UTC; a market that has never been written reads as None.
 """
 
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from redis.retry import Retry
 
 from venue import wire
 from venue.events import Traded
+from venue.ports import Top
 from venue.products import Product
 
 LEVELS_MAX = 500
@@ -30,16 +32,6 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
 
     epoch: int
     url: str
-
-
-class Top(msgspec.Struct, frozen=True, kw_only=True):
-    """The best prices of a book, None where that side is empty."""
-
-    bid: int | None
-    bid_size: int | None
-    ask: int | None
-    ask_size: int | None
-    sequence: int
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +63,7 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True):
     ask: int | None
 
 
-class Market(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All that is kept about one product, as of one committed batch. `trades`: newest first."""
 
     product: Product
@@ -100,12 +92,39 @@ _TRADED = msgspec.json.Decoder(Traded)
 _PRODUCTS = "products"
 _OWNERS = "owners"
 
+# KEYS: owners. ARGV: shard, epoch, owner.
+_PUBLISH_OWNER = """
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+if stored and cjson.decode(stored).epoch > tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+# KEYS: owners, products, then five of each market. ARGV: shard, epoch, then of each market its name, rules, top, book,
+# orders, ticker ('' for none), the number of its trades, and these.
+_PUBLISH = """
+local stored = redis.call('HGET', KEYS[1], ARGV[1])
+if not stored or cjson.decode(stored).epoch ~= tonumber(ARGV[2]) then return 0 end
+local key, at = 3, 3
+while key <= #KEYS do
+    redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])
+    for offset = 0, 2 do redis.call('SET', KEYS[key + offset], ARGV[at + 2 + offset]) end
+    if ARGV[at + 5] ~= '' then redis.call('SET', KEYS[key + 3], ARGV[at + 5]) end
+    redis.call('DEL', KEYS[key + 4])
+    local trades = tonumber(ARGV[at + 6])
+    if trades > 0 then redis.call('RPUSH', KEYS[key + 4], unpack(ARGV, at + 7, at + 6 + trades)) end
+    key, at = key + 5, at + 7 + trades
+end
+return 1
+"""
+
 
 class Cache:
     """Typed access to Redis. Blocking; every method raises CacheDown when Redis is away."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._publish_owner = client.register_script(_PUBLISH_OWNER)
+        self._publish = client.register_script(_PUBLISH)
 
     @classmethod
     def connect(cls, *, host: str, port: int, password: str = "", tls: bool = False, timeout_ms: int = 100) -> "Cache":
@@ -152,11 +171,6 @@ class Cache:
         (owners,) = _answer(pipe)
         return _owners(owners)
 
-    def top(self, product_id: str) -> Top | None:
-        """Give the best prices of a book."""
-        value = self._get(f"top:{product_id}")
-        return _TOP.decode(value) if value else None
-
     def book(self, product_id: str) -> Book | None:
         """Give the price levels of a book, at most LEVELS_MAX a side."""
         value = self._get(f"book:{product_id}")
@@ -181,27 +195,25 @@ class Cache:
 
     # What the matcher writes.
 
-    def publish_owner(self, shard: int, owner: Owner) -> None:
-        """Say who owns a shard."""
-        pipe = self._client.pipeline(transaction=False)
-        pipe.hset(_OWNERS, str(shard), wire.encode(owner))
-        _answer(pipe)
+    def publish_owner(self, shard: int, owner: Owner) -> bool:
+        """Say who owns a shard. False, and nothing is written, when Redis knows an owner with a higher epoch."""
+        return _done(self._publish_owner, keys=[_OWNERS], arguments=[str(shard), owner.epoch, wire.encode(owner)])
 
-    def publish(self, markets: Iterable[Market]) -> None:
-        """Write whole markets; a reader sees all of one write or nothing of it."""
-        pipe = self._client.pipeline(transaction=True)
+    def publish(self, markets: Iterable[Snapshot], *, shard: int, epoch: int) -> bool:
+        """Write whole markets of one shard; a reader sees all of one write or nothing of it.
+
+        False, and nothing is written, when the owner that Redis knows is not of this epoch, or it knows none.
+        """
+        keys = [_OWNERS, _PRODUCTS]
+        arguments: list[str | int | bytes] = [str(shard), epoch]
         for market in markets:
             name = market.product.id
-            pipe.hset(_PRODUCTS, name, wire.encode(market.product))
-            pipe.set(f"top:{name}", wire.encode(market.top))
-            pipe.set(f"book:{name}", wire.encode(market.book))
-            pipe.set(f"book3:{name}", wire.encode(market.orders))
-            pipe.delete(f"trades:{name}")
-            if market.trades:
-                pipe.rpush(f"trades:{name}", *[wire.encode(trade) for trade in market.trades])
-            if market.ticker is not None:
-                pipe.set(f"ticker:{name}", wire.encode(market.ticker))
-        _answer(pipe)
+            keys += [f"top:{name}", f"book:{name}", f"book3:{name}", f"ticker:{name}", f"trades:{name}"]
+            arguments += [name, wire.encode(market.product)]
+            arguments += [wire.encode(each) for each in (market.top, market.book, market.orders)]
+            arguments += ["" if market.ticker is None else wire.encode(market.ticker), len(market.trades)]
+            arguments += [wire.encode(trade) for trade in market.trades]
+        return _done(self._publish, keys=keys, arguments=arguments)
 
     def close(self) -> None:
         """Close the connections."""
@@ -220,6 +232,14 @@ def _answer(pipe: Any) -> list[Any]:
     except redis.RedisError as error:
         raise CacheDown(str(error)) from error
     return results
+
+
+def _done(script: Any, *, keys: list[str], arguments: list[str | int | bytes]) -> bool:
+    # One round trip; one more where Redis does not know the script, because it is a new one.
+    try:
+        return bool(script(keys=keys, args=arguments))
+    except redis.RedisError as error:
+        raise CacheDown(str(error)) from error
 
 
 def _owners(values: dict[bytes, bytes]) -> dict[int, Owner]:

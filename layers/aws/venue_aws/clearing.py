@@ -79,12 +79,9 @@ class Clearing:
         # A mark only grows, so a remembered one is at worst too low.
         self._progress: dict[int, int] = {}
 
-    def read(self, body: str | bytes) -> Cut:
-        """Read a message; where it is only a claim check, fetch its batch. Raises for a message that cannot be read."""
-        batch = wire.BATCH.decode(body)
-        if batch.events is None or batch.postings is None:
-            batch = self._fetch(batch.shard, batch.sequence)
-        return Cut(batch, cut(batch, self._rules))
+    def read(self, body: str | bytes) -> list[Cut]:
+        """Read a message; fetch each batch that it only names. Raises for a message that cannot be read."""
+        return [self._cut(batch) for batch in wire.batches(body)]
 
     def clear(self, taken: Iterable[Cut]) -> Cleared:
         """Settle and tape everything in `taken` that is not yet. Raises when a part could not be done; call again."""
@@ -106,9 +103,14 @@ class Clearing:
             latest_at=max((each.latest_at for each in done), default=0),
         )
 
+    def _cut(self, batch: Batch) -> Cut:
+        if batch.events is None or batch.postings is None:
+            batch = self._fetch(batch.shard, batch.sequence)
+        return Cut(batch, cut(batch, self._rules))
+
     def _clear_shard(self, shard: int, taken: dict[int, Cut]) -> Cleared:
         last = max(taken)
-        if self._progress.get(shard, 0) != min(taken) - 1:
+        if self._progress.get(shard) != min(taken) - 1:
             self._progress[shard] = self._settlement.progress(shard)
         done = self._progress[shard]
         if last <= done:

@@ -8,9 +8,9 @@ import psycopg
 from psycopg.rows import BaseRowFactory
 
 from venue.errors import Unavailable
+from venue_aws.patience import JOURNAL_CONNECT_S, JOURNAL_STATEMENT_S
 
-CONNECT_TIMEOUT_S = 3
-STATEMENT_TIMEOUT_MS = 3_000
+STATEMENT_TIMEOUT_MS = JOURNAL_STATEMENT_S * 1000
 
 
 class DatabaseLogin(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,17 +29,21 @@ class Database:
     `login` is asked for every new connection, so that a rotated password is found.
     """
 
-    def __init__(self, login: Callable[[], DatabaseLogin]) -> None:
+    def __init__(self, login: Callable[[], DatabaseLogin], *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> None:
         self._login = login
+        self._statement_timeout_ms = statement_timeout_ms
         self._connection: psycopg.Connection[Any] | None = None
 
     def fetch[Row](
         self, query: LiteralString, parameters: Mapping[str, object], *, row: BaseRowFactory[Row]
     ) -> list[Row]:
-        """Give all rows. Raises Unavailable when the database is away or takes longer than STATEMENT_TIMEOUT_MS."""
+        """Give all rows. Raises Unavailable when the database is away or takes too long."""
+        kept = self._connection is not None and not self._connection.closed
         try:
             return self._fetch(query, parameters, row)
         except psycopg.OperationalError as error:
+            if not kept:
+                raise _unavailable() from error  # a new connection does no better
             if self._connection is not None and not self._connection.closed:
                 raise _unavailable() from error  # the connection is well: the statement took too long
         # The kept connection was lost, perhaps long ago: once more on a new one.
@@ -70,11 +74,15 @@ class Database:
             user=login.username,
             password=login.password,
             dbname=login.dbname,
-            connect_timeout=CONNECT_TIMEOUT_S,
+            connect_timeout=JOURNAL_CONNECT_S,
             autocommit=True,
             application_name="venue-functions",
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c default_transaction_read_only=on",
+            # Each plan is made for its own cursor and dates: one for all of them would read a whole history.
+            options=f"-c statement_timeout={self._statement_timeout_ms} -c default_transaction_read_only=on"
+            " -c plan_cache_mode=force_custom_plan",
             keepalives_idle=30,
+            # A server that is gone without a word would otherwise be waited for for minutes.
+            tcp_user_timeout=self._statement_timeout_ms,
         )
 
 

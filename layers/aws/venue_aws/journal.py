@@ -12,11 +12,12 @@ _BATCH = "SELECT at, convert_from(events, 'UTF8') FROM batches WHERE shard = %(s
 
 # As JSON, so that one decoder checks every row.
 _POSTINGS = """
-    SELECT coalesce(json_agg(json_build_array(
-        account, asset, kind, free, held, order_id, trade_id, product_id) ORDER BY ordinal), '[]')::text
+    SELECT coalesce(json_agg(json_build_object(
+        'account', account, 'asset', asset, 'kind', kind, 'free', free, 'held', held,
+        'order_id', order_id, 'trade_id', trade_id, 'product_id', product_id) ORDER BY ordinal), '[]')::text
     FROM postings WHERE shard = %(shard)s AND sequence = %(sequence)s"""
 
-_ROWS = msgspec.json.Decoder(list[tuple[str, str, str, int, int, str | None, int | None, str | None]])
+_DECODER = msgspec.json.Decoder(list[Posting])
 
 
 class Journal:
@@ -38,5 +39,5 @@ class Journal:
             sequence=sequence,
             at=at,
             events=wire.EVENTS.decode(events),
-            postings=[msgspec.convert(row, Posting) for row in _ROWS.decode(rows)],
+            postings=_DECODER.decode(rows),
         )

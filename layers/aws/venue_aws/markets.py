@@ -2,17 +2,25 @@
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from venue.errors import NotFound, Unavailable
 from venue.events import Traded
-from venue.ports import Market, Top, assets_of
+from venue.ports import Market, assets_of
 from venue.products import Asset, Product
 from venue_aws.cache import Book, BookOrders, Cache, CacheDown, Glance, Ticker
-from venue_aws.records import Records
 
 # The journal's rules are kept this long; asking for an unknown product reads them again, at most once a second.
 RULES_KEPT_S = 60
 RULES_AGE_MIN_S = 1
+
+
+class Listings(Protocol):
+    """Where the rules are when Redis does not have them: venue_aws.records.Records."""
+
+    def products(self) -> list[Product]:
+        """The rules of all products."""
+        ...
 
 
 class Markets:
@@ -22,7 +30,7 @@ class Markets:
     """
 
     def __init__(
-        self, *, cache: Cache, records: Callable[[], Records], monotonic_s: Callable[[], float] = time.monotonic
+        self, *, cache: Cache, records: Callable[[], Listings], monotonic_s: Callable[[], float] = time.monotonic
     ) -> None:
         self._cache = cache
         self._records = records
@@ -37,7 +45,7 @@ class Markets:
         except CacheDown:
             return Market(product=self._from_journal(product_id))
         product = glance.product or self._from_journal(product_id)
-        return Market(product=product, top=_top(glance), owner=_owner(glance, product.shard))
+        return Market(product=product, top=glance.top, owner=_owner(glance, product.shard))
 
     def product(self, product_id: str) -> Product:
         """Give the rules of one product. Raises NotFound."""
@@ -113,13 +121,6 @@ class Markets:
 
 def _unseen() -> Unavailable:
     return Unavailable("market data cannot be seen now", retry_after_s=1)
-
-
-def _top(glance: Glance) -> Top | None:
-    top = glance.top
-    if top is None:
-        return None
-    return Top(bid=top.bid, bid_size=top.bid_size, ask=top.ask, ask_size=top.ask_size, sequence=top.sequence)
 
 
 def _owner(glance: Glance, shard: int) -> str | None:

@@ -1,30 +1,25 @@
-"""The two roads to the matcher: HTTP to the shard's owner, and the order queue."""
+"""The short road to the matcher: HTTP to the shard's owner. The long one is the order queue, see queues.py."""
 
-from collections.abc import Callable
+import time
 from http import HTTPStatus
 
 import urllib3
 
 from venue import wire
 from venue.commands import AnyCommand
-from venue.errors import Unavailable
 from venue.ports import NotServed
 from venue.wire import Outcome
-from venue_aws.queues import OrderQueue, QueueDown
-
-CONNECT_TIMEOUT_S = 0.5
-# Long enough for a commit under load, short enough to leave time for the queue.
-READ_TIMEOUT_S = 2.0
+from venue_aws.patience import CONNECT_S, MATCHER_S
 
 
 class MatcherClient:
-    """Asks a matcher over kept-alive connections."""
+    """Asks a matcher over kept-alive connections, and waits `patience_s` for its answer, whatever happens meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patience_s: float = MATCHER_S) -> None:
+        self._patience_s = patience_s
         self._pool = urllib3.PoolManager(
             maxsize=4,
             retries=False,
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
             headers={"content-type": "application/json"},
         )
 
@@ -43,25 +38,16 @@ class MatcherClient:
         raise RuntimeError(f"{url} answered {response.status}: {response.data[:200]!r}")
 
     def _post(self, url: str, body: bytes) -> urllib3.BaseHTTPResponse:
+        until_s = time.monotonic() + self._patience_s
         try:
-            return self._pool.request("POST", f"{url}/commands", body=body)
+            return self._request(url, body, self._patience_s)
         except urllib3.exceptions.ProtocolError:
             # A kept connection that the matcher closed just now. The command's id makes a second send harmless.
-            return self._pool.request("POST", f"{url}/commands", body=body)
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                raise
+            return self._request(url, body, left_s)
 
-
-class QueueRoad:
-    """The order queue as the order desk sees it. `connect` is called when the queue is first needed, if ever."""
-
-    def __init__(self, connect: Callable[[], OrderQueue]) -> None:
-        self._connect = connect
-        self._queue: OrderQueue | None = None
-
-    def put(self, command: AnyCommand) -> None:
-        """Leave a command in the queue. Raises Unavailable when the queue does not take it."""
-        if self._queue is None:
-            self._queue = self._connect()
-        try:
-            self._queue.put(command)
-        except QueueDown as error:
-            raise Unavailable("neither the matcher nor the order queue answers now", retry_after_s=1) from error
+    def _request(self, url: str, body: bytes, patience_s: float) -> urllib3.BaseHTTPResponse:
+        timeout = urllib3.Timeout(connect=CONNECT_S, total=patience_s)
+        return self._pool.request("POST", f"{url}/commands", body=body, timeout=timeout)

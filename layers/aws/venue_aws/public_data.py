@@ -120,7 +120,12 @@ class PublicData:
 
     def last_match(self, product_id: str) -> LastMatch | None:
         """Give the latest trade, None when there has been none."""
-        trades = self._read("/products/{product_id}/trades", list[_Trade], product_id=product_id, query={"limit": "1"})
+        trades = self._read(
+            "/products/{product_id}/trades",
+            list[_Trade],
+            product_id=product_id,
+            query={"limit": "1", "detail": "match"},
+        )
         if not trades:
             return None
         trade = trades[0]

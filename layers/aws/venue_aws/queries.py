@@ -14,37 +14,40 @@ _ORDER: Final = """
 
 ORDER: Final = _ORDER + " WHERE id = %(id)s::uuid AND account = %(account)s"
 
+
+def _own_orders(wanted: LiteralString) -> LiteralString:
+    return f"""{_ORDER}
+    WHERE account = %(account)s
+      AND (%(product_id)s::text IS NULL OR product_id = %(product_id)s)
+      AND {wanted}
+      AND (%(start)s::bigint IS NULL OR created_at >= %(start)s)
+      AND (%(end)s::bigint IS NULL OR created_at <= %(end)s)"""
+
+
+# The bare comparison of created_at is what an index understands.
+_OLDER: Final = """
+      AND (%(at)s::bigint IS NULL
+           OR (created_at <= %(at)s AND (created_at < %(at)s OR id > %(id)s::uuid)))
+    ORDER BY created_at DESC, id LIMIT %(limit)s"""
+_NEWER: Final = """
+      AND created_at >= %(at)s AND (created_at > %(at)s OR id < %(id)s::uuid)
+    ORDER BY created_at, id DESC LIMIT %(limit)s"""
+
+_OF_STATUSES: Final = _own_orders("(%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))")
+ORDERS: Final = _OF_STATUSES + _OLDER
+ORDERS_NEWER: Final = _OF_STATUSES + _NEWER
+
+# Written out, so that the index of open orders serves it: what is over is no part of it.
+_OPEN: Final = _own_orders("status = 'open'")
+OPEN_ORDERS: Final = _OPEN + _OLDER
+OPEN_ORDERS_NEWER: Final = _OPEN + _NEWER
+
 OPEN_HOLDS: Final = (
     _ORDER
     + """
     WHERE account = %(account)s AND status = 'open' AND hold > 0
-      AND ((side = 'buy' AND product_id = ANY(%(quoted)s)) OR (side = 'sell' AND product_id = ANY(%(based)s)))
-      AND (%(at)s::bigint IS NULL OR created_at < %(at)s OR (created_at = %(at)s AND id > %(id)s::uuid))
-    ORDER BY created_at DESC, id LIMIT %(limit)s"""
-)
-
-_OWN_ORDERS: Final = (
-    _ORDER
-    + """
-    WHERE account = %(account)s
-      AND (%(product_id)s::text IS NULL OR product_id = %(product_id)s)
-      AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
-      AND (%(start)s::bigint IS NULL OR created_at >= %(start)s)
-      AND (%(end)s::bigint IS NULL OR created_at <= %(end)s)"""
-)
-
-ORDERS: Final = (
-    _OWN_ORDERS
-    + """
-      AND (%(at)s::bigint IS NULL OR created_at < %(at)s OR (created_at = %(at)s AND id > %(id)s::uuid))
-    ORDER BY created_at DESC, id LIMIT %(limit)s"""
-)
-
-ORDERS_NEWER: Final = (
-    _OWN_ORDERS
-    + """
-      AND (created_at > %(at)s OR (created_at = %(at)s AND id < %(id)s::uuid))
-    ORDER BY created_at, id DESC LIMIT %(limit)s"""
+      AND ((side = 'buy' AND product_id = ANY(%(quoted)s)) OR (side = 'sell' AND product_id = ANY(%(based)s)))"""
+    + _OLDER
 )
 
 _AS_MAKER: Final = """
@@ -114,6 +117,6 @@ LEDGER_NEWER: Final = (
 )
 
 BALANCE: Final = """
-    SELECT coalesce(sum(free + held), 0)::bigint FROM postings
+    SELECT coalesce(sum(free + held), 0)::text FROM postings
     WHERE account = %(account)s AND asset = %(asset)s
       AND (sequence, shard, ordinal) <= (%(sequence)s, %(shard)s, %(ordinal)s)"""

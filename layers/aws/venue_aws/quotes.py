@@ -1,4 +1,7 @@
-"""Public market data as clients read it: rules, books, tickers, trades. Decimals are text, times RFC 3339 in UTC."""
+"""What the REST API tells everyone, public market data: rules, books, tickers, trades; `answers` is for one account.
+
+Decimals are text, times RFC 3339 in UTC.
+"""
 
 from collections.abc import Iterable
 from itertools import groupby

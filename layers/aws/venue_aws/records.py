@@ -33,8 +33,13 @@ class Records:
         self, *, account: str, statuses: Sequence[Status] | None, product_id: str | None, page: Page
     ) -> list[Order]:
         """Give a page of orders; `statuses` None: all."""
-        query = queries.ORDERS_NEWER if page.before else queries.ORDERS
-        wanted = {"product_id": product_id, "statuses": list(statuses) if statuses is not None else None}
+        wanted: dict[str, object] = {"product_id": product_id}
+        # What is pending is not in the journal yet.
+        if statuses is not None and set(statuses) - {"pending"} == {"open"}:
+            query = queries.OPEN_ORDERS_NEWER if page.before else queries.OPEN_ORDERS
+        else:
+            query = queries.ORDERS_NEWER if page.before else queries.ORDERS
+            wanted["statuses"] = None if statuses is None else list(statuses)
         parameters = {**_bounds(account, page), **page.key(OrderKey), **wanted}
         return _newest_first(self._database.fetch(query, parameters, row=kwargs_row(Order)), page)
 
@@ -60,8 +65,9 @@ class Records:
             return [], 0
         newest = EntryKey(entries[0].sequence, entries[0].shard, entries[0].ordinal)
         parameters = {"account": account, "asset": asset, **msgspec.structs.asdict(newest)}
-        balance: list[int] = self._database.fetch(queries.BALANCE, parameters, row=scalar_row)
-        return entries, balance[0]
+        # As text: a sum may be wider than the numbers it is made of.
+        balance: list[str] = self._database.fetch(queries.BALANCE, parameters, row=scalar_row)
+        return entries, int(balance[0])
 
     def open_holds(self, *, account: str, asset: str, products: Sequence[Product], page: Page) -> list[Order]:
         """Give a page (`after` and `limit` only) of the open orders that hold `asset`; `products`: all there are."""

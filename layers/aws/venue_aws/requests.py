@@ -51,7 +51,10 @@ def _no_gtt(value: object) -> object:
 
 def _micros(value: str) -> int:
     moment = datetime.fromisoformat(value)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("not an instant of the years 1 to 9999 in UTC") from error
     passed = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return max(0, (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds)
 

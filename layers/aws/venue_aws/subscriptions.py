@@ -4,7 +4,7 @@ A message is carried out whole or not at all; what is wrong with it is answered 
 open. A subscription is in force before its snapshot is read, so that nothing falls in between.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -14,8 +14,8 @@ from venue.errors import Unavailable
 from venue.feed import CHANNELS, WITHOUT_PRODUCTS, topic_of, user_topic_of
 from venue.messages import Channel, Failure, LastMatch, Message, Snapshot, Status, Subscriptions, Ticker
 from venue_aws.sessions import Session
+from venue_aws.sockets import MESSAGE_BYTES_MAX, Gone, PushFailed
 
-MESSAGE_BYTES_MAX = 128 * 1024
 # Products in one channel's list, and channels in one message.
 CHANNEL_LIST_MAX = 10
 
@@ -25,6 +25,14 @@ class Sessions(Protocol):
 
     def find(self, connection_id: str) -> Session | None: ...
     def change(self, session: Session, *, add: Iterable[str], remove: Iterable[str]) -> None: ...
+    def close(self, connection_id: str) -> int: ...
+
+
+class Sockets(Protocol):
+    """See venue_aws.sockets.Sockets."""
+
+    def post(self, connection_id: str, data: bytes) -> None: ...
+    def drop(self, connection_id: str) -> None: ...
 
 
 class Market(Protocol):
@@ -62,16 +70,31 @@ _ASKED = msgspec.json.Decoder(_Asked)
 type _Wanted = dict[str, list[str]]
 
 
-class Desk:
-    """Takes clients' messages. `post` sends one message to one connection; what it raises is raised."""
+class SubscriptionDesk:
+    """Takes clients' messages."""
 
-    def __init__(self, *, sessions: Sessions, market: Market, post: Callable[[str, bytes], None]) -> None:
+    def __init__(self, *, sessions: Sessions, market: Market, sockets: Sockets) -> None:
         self._sessions = sessions
         self._market = market
-        self._post = post
+        self._sockets = sockets
 
     def take(self, connection_id: str, body: str) -> str:
-        """Carry out one message and answer on the socket; give a word for the log."""
+        """Carry out one message and answer on the socket; give a word for the log.
+
+        Who cannot be told is let go. Raises Unavailable when even that cannot be noted.
+        """
+        try:
+            return self._take(connection_id, body)
+        except Gone:
+            self._sessions.close(connection_id)
+            return "gone"
+        except PushFailed:
+            # Without its snapshot or its confirmation a client would believe something wrong.
+            self._sockets.drop(connection_id)
+            self._sessions.close(connection_id)
+            return "dropped"
+
+    def _take(self, connection_id: str, body: str) -> str:
         verb = "read"
         try:
             asked = _read(body)
@@ -81,9 +104,9 @@ class Desk:
                 raise _Refused("this connection is not known any more; connect again")
             told = self._carry_out(asked, session)
             for message in told:
-                self._post(connection_id, messages.encode(message))
+                self._sockets.post(connection_id, messages.encode(message))
         except (_Refused, Unavailable) as error:
-            self._post(connection_id, messages.encode(Failure(message=f"Failed to {verb}", reason=str(error))))
+            self._sockets.post(connection_id, messages.encode(Failure(message=f"Failed to {verb}", reason=str(error))))
             return f"{verb} refused: {error}"
         return verb
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import boto3
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 EVENTS_MAX = 500  # in one record
+# Records of one key that travel as one, so that they cost one call; Kinesis takes 1 MiB.
+PACK_BYTES_MAX = 250_000
 # PutRecords takes 500 records and 5 MiB; half of that leaves room for keys and encoding.
 PUT_RECORDS_MAX = 500
 PUT_BYTES_MAX = 2_500_000
@@ -114,13 +117,16 @@ class Tape:
 
     def put(self, records: Sequence[TapeRecord]) -> None:
         """Put all records, in order per product. Raises TapeDown when some could not be put; others may have been."""
-        lanes: dict[str, list[_Entry]] = {}
+        lanes: dict[str, list[TapeRecord]] = {}
         for record in records:
-            key = _key_of(record)
-            lanes.setdefault(key, []).append(_Entry(key, wire.encode(record)))
+            lanes.setdefault(_key_of(record), []).append(record)
+        packed = [
+            [_Entry(key, wire.array(run)) for run in wire.runs(map(wire.encode, lane), bytes_max=PACK_BYTES_MAX)]
+            for key, lane in lanes.items()
+        ]
         # PutRecords may take the second of two records and refuse the first. So each call carries one record a key.
-        for depth in range(max(map(len, lanes.values()), default=0)):
-            for entries in _calls(lane[depth] for lane in lanes.values() if depth < len(lane)):
+        for turn in zip_longest(*packed):
+            for entries in _calls(entry for entry in turn if entry is not None):
                 self._put(entries)
 
     def _put(self, entries: list[_Entry]) -> None:

@@ -19,6 +19,7 @@ from venue import wire
 from venue.commands import Deposit, PlaceOrder
 from venue.errors import Busy, RuleBroken, Unavailable
 from venue.ports import Balance
+from venue_aws.patience import CONNECT_S, CONTENTION_S, TABLE_READ_S, TABLE_RETRIES
 
 # Orders and settlement of one account meet in one wallet; DynamoDB then lets one through and cancels the other.
 ATTEMPTS_MAX = 6
@@ -60,9 +61,9 @@ def bound[M: Model](model: type[M], *, table: str, region: str, endpoint_url: st
         "table_name": table,
         "region": region,
         "host": endpoint_url,
-        "connect_timeout_seconds": 1,
-        "read_timeout_seconds": 2,
-        "max_retry_attempts": 2,
+        "connect_timeout_seconds": CONNECT_S,
+        "read_timeout_seconds": TABLE_READ_S,
+        "max_retry_attempts": TABLE_RETRIES,
     }
     return type(model.__name__, (model,), {"Meta": type("Meta", (), meta)})
 
@@ -70,15 +71,26 @@ def bound[M: Model](model: type[M], *, table: str, region: str, endpoint_url: st
 class Wallets:
     """The wallets of all accounts. Raises Unavailable when DynamoDB does not answer, Busy under contention."""
 
-    def __init__(self, *, wallets: type[WalletItem], holds: type[HoldItem], connection: Connection) -> None:
+    def __init__(
+        self,
+        *,
+        wallets: type[WalletItem],
+        holds: type[HoldItem],
+        connection: Connection,
+        contention_s: float = CONTENTION_S,
+    ) -> None:
         self._wallets = wallets
         self._holds = holds
         self._connection = connection
+        self._contention_s = contention_s
 
     def hold(self, order: PlaceOrder, *, asset: str, at: int) -> PlaceOrder | None:
         """Take the hold, all or nothing; see venue.ports.Wallets."""
+        last_s = time.monotonic() + self._contention_s
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
+                if time.monotonic() > last_s:
+                    break
                 # Chance only spreads competitors out in time; no result depends on it.
                 time.sleep(_BACKOFF_S * attempt * (0.5 + random.random()))  # noqa: S311
             try:

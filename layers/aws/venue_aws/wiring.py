@@ -6,14 +6,19 @@ imported by their builders.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import msgspec
 
+from venue_aws import patience
+
 if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
     from pynamodb.models import Model
 
     from venue.cashier import Cashier
@@ -25,10 +30,11 @@ if TYPE_CHECKING:
     from venue_aws.clearing import Clearing
     from venue_aws.database import Database
     from venue_aws.markets import Markets
+    from venue_aws.queues import EventsQueue
     from venue_aws.records import Records
     from venue_aws.sessions import Sessions
-    from venue_aws.stream import Sockets
-    from venue_aws.subscriptions import Desk
+    from venue_aws.sockets import Sockets
+    from venue_aws.subscriptions import SubscriptionDesk
     from venue_aws.tokens import Verifier
     from venue_aws.wallets import TransferClaims, Wallets
 
@@ -44,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     holds_table: str | None = None
     sessions_table: str | None = None
     order_queue_url: str | None = None
+    events_queue_url: str | None = None
     tape_stream: str | None = None
     tape_bucket: str | None = None
     database_secret_arn: str | None = None
@@ -76,6 +83,17 @@ def settings() -> Settings:
     return Settings.read(os.environ)
 
 
+def early[Part](build: Callable[[], Part]) -> Callable[[], Part]:
+    """Build at once while Lambda starts a process and does not throttle it yet; elsewhere when first needed.
+
+    A failure then is left for the first request to meet again, and to tell.
+    """
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
+        with suppress(Exception):
+            build()
+    return build
+
+
 def clock() -> int:
     """Give µs since 1970 UTC."""
     return time.time_ns() // 1000
@@ -83,7 +101,7 @@ def clock() -> int:
 
 def secret(arn: str) -> dict[str, Any]:
     """Read a secret's JSON object, as it is now."""
-    found: dict[str, Any] = msgspec.json.decode(_secrets().get_secret_value(SecretId=arn)["SecretString"])
+    found: dict[str, Any] = msgspec.json.decode(secrets().get_secret_value(SecretId=arn)["SecretString"])
     return found
 
 
@@ -94,7 +112,11 @@ def redis() -> "Cache":
 
     found = secret(settings().need("redis_secret_arn"))
     return Cache.connect(
-        host=found["host"], port=int(found["port"]), password=found.get("password", ""), tls=bool(found.get("tls"))
+        host=found["host"],
+        port=int(found["port"]),
+        password=found.get("password", ""),
+        tls=bool(found.get("tls")),
+        timeout_ms=patience.REDIS_MS,
     )
 
 
@@ -134,9 +156,9 @@ def wallets() -> "Wallets":
     connection = Connection(
         region=region(),
         host=settings().aws_endpoint_url,
-        connect_timeout_seconds=1,
-        read_timeout_seconds=2,
-        max_retry_attempts=2,
+        connect_timeout_seconds=patience.CONNECT_S,
+        read_timeout_seconds=patience.TABLE_READ_S,
+        max_retry_attempts=patience.TABLE_RETRIES,
     )
     return Wallets(
         wallets=table(WalletItem, "wallets_table"), holds=table(HoldItem, "holds_table"), connection=connection
@@ -155,11 +177,11 @@ def transfer_claims() -> "TransferClaims":
 def handover() -> "HandOver":
     """Both roads to the matcher."""
     from venue.handover import HandOver
-    from venue_aws.matcher import MatcherClient, QueueRoad
-    from venue_aws.queues import OrderQueue, connect
+    from venue_aws.matcher import MatcherClient
+    from venue_aws.queues import OrderQueue, QueueRoad
 
     queue_url = settings().need("order_queue_url")
-    queue = QueueRoad(lambda: OrderQueue(connect(), queue_url))
+    queue = QueueRoad(lambda: OrderQueue(sqs(), queue_url))
     return HandOver(markets=markets(), matcher=MatcherClient(), queue=queue, fallback_url=settings().matcher_url)
 
 
@@ -193,6 +215,7 @@ def verifier() -> "Verifier":
 
     issuer = settings().need("cognito_issuer")
     keys = Keys(key_reader(settings().cognito_jwks_url or f"{issuer}/.well-known/jwks.json"))
+    keys.refresh()
     return Verifier(keys=keys, issuer=issuer, client_id=settings().need("user_pool_client_id"))
 
 
@@ -207,19 +230,19 @@ def sessions() -> "Sessions":
 @cache
 def sockets() -> "Sockets":
     """The way to open WebSockets."""
-    from venue_aws.stream import Sockets
+    from venue_aws.sockets import Sockets
 
     return Sockets.connect(settings().need("stream_endpoint"))
 
 
 @cache
-def subscription_desk() -> "Desk":
+def subscription_desk() -> "SubscriptionDesk":
     """What clients say on their sockets."""
     from venue_aws.public_data import PublicData
-    from venue_aws.subscriptions import Desk
+    from venue_aws.subscriptions import SubscriptionDesk
 
     market = PublicData.connect(settings().need("market_data_function"))
-    return Desk(sessions=sessions(), market=market, post=sockets().post)
+    return SubscriptionDesk(sessions=sessions(), market=market, sockets=sockets())
 
 
 @cache
@@ -249,6 +272,14 @@ def clearing() -> "Clearing":
 
 
 @cache
+def events_queue() -> "EventsQueue":
+    """The queue of journal batches."""
+    from venue_aws.queues import EventsQueue, connect
+
+    return EventsQueue(connect(), settings().need("events_queue_url"))
+
+
+@cache
 def archive() -> "Archive":
     """The archived tape."""
     from venue_aws.archive import Archive
@@ -268,8 +299,16 @@ def table[M: Model](model: type[M], setting: str) -> type[M]:
     return bound(model, table=settings().need(setting), region=region(), endpoint_url=settings().aws_endpoint_url)
 
 
-@cache
-def _secrets() -> Any:
+def sqs() -> "SQSClient":
+    """SQS, for a caller who waits."""
     import boto3
 
-    return boto3.client("secretsmanager", region_name=region())
+    return boto3.client("sqs", region_name=region(), config=patience.once(read_s=patience.QUEUE_READ_S))
+
+
+@cache
+def secrets() -> "SecretsManagerClient":
+    """Secrets Manager, for a caller who waits."""
+    import boto3
+
+    return boto3.client("secretsmanager", region_name=region(), config=patience.once(read_s=patience.SECRET_READ_S))

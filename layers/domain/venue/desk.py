@@ -1,6 +1,6 @@
 """The order desk: takes the hold, hands the command over, tells what became of it. Pure orchestration over ports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -10,7 +10,7 @@ from venue.handover import HandOver
 from venue.identity import order_id_of
 from venue.ledger import hold_asset
 from venue.orders import Fill, Order
-from venue.ports import Market, Markets, Orders, Wallets
+from venue.ports import Holds, Market, Markets, Orders, Wallets
 from venue.products import Product
 from venue.tickets import Ticket, command_of, same_request, secured
 from venue.wire import Outcome
@@ -94,27 +94,36 @@ class OrderDesk:
         return placed
 
     def cancel(self, order_id: str, *, account: str, product_id: str | None = None, wait: bool = True) -> Cancelled:
-        """Cancel one order. Raises NotFound for an unknown order or another's, RuleBroken `order_done` when over."""
+        """Cancel one order. Raises NotFound for an unknown order or another's, RuleBroken `order_done` when over.
+
+        Raises Unavailable when neither road took it; then the same cancel may be sent again.
+        """
         command = CancelOrder(order_id=order_id, account=account)
         owners = self._owners(product_id)
-        for shard, owner in owners.items():
-            outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
-            if outcome is None:
-                return Cancelled(pending=True)
-            if outcome.refused is None:
-                return Cancelled(order_ids=[order.order_id for order in outcome.orders])
-            if outcome.refused != "not_found":
-                raise _order_done(outcome.refused)
-        if self._orders().order(order_id, account=account) is not None:
+        done = self._cancelled(command, owners, wait=wait)
+        if done is not None:
+            return done
+        order = self._orders().order(order_id, account=account)
+        if order is None:
+            if waiting_order(self._wallets, order_id, account=account) is None:
+                raise NotFound("order not found")
+            # The order is still in the queue; the cancel follows it there, behind it in the same group.
+            self._handover.deliver(command, shard=next(iter(owners)), wait=False)
+            return Cancelled(pending=True)
+        if order.status != "open":
             raise _order_done("order_done")
-        if waiting_order(self._wallets, order_id, account=account) is None:
-            raise NotFound("order not found")
-        # The order is still in the queue; the cancel follows it there, behind it in the same group.
-        self._handover.deliver(command, shard=next(iter(owners)), wait=False)
-        return Cancelled(pending=True)
+        # It came into its book after the matcher had looked for it, or another shard's matcher has it.
+        done = self._cancelled(command, self._owners(order.product_id), wait=wait)
+        if done is None:
+            raise Unavailable("the order and its cancel keep missing each other", retry_after_s=1)
+        return done
 
     def cancel_all(self, *, account: str, product_id: str | None = None, wait: bool = True) -> Cancelled:
-        """Cancel every resting order of an account, of one product or of all."""
+        """Cancel every resting order of an account, of one product or of all.
+
+        An order that still waits in the order queue is not resting yet. wait: False sends the cancel there, behind
+        every order that was queued before it.
+        """
         command = CancelAll(account=account, product_id=product_id)
         cancelled: list[str] = []
         pending = False
@@ -143,6 +152,18 @@ class OrderDesk:
             raise _conflict()
         return msgspec.structs.replace(first, deadline=asked.deadline)
 
+    def _cancelled(self, command: CancelOrder, owners: Mapping[int, str | None], *, wait: bool) -> Cancelled | None:
+        """Ask each shard in turn for an order; None when no one has it. Raises RuleBroken `order_done`."""
+        for shard, owner in owners.items():
+            outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
+            if outcome is None:
+                return Cancelled(pending=True)
+            if outcome.refused is None:
+                return Cancelled(order_ids=[order.order_id for order in outcome.orders])
+            if outcome.refused != "not_found":
+                raise _order_done(outcome.refused)
+        return None
+
     def _owners(self, product_id: str | None) -> dict[int, str | None]:
         """The shards to ask, with their owners' addresses as far as known. Raises NotFound for an unknown product."""
         if product_id is not None:
@@ -167,9 +188,9 @@ class OrderDesk:
         return Placed(product=product, order=order, fills=fills)
 
 
-def waiting_order(wallets: Wallets, order_id: str, *, account: str) -> Order | None:
+def waiting_order(holds: Holds, order_id: str, *, account: str) -> Order | None:
     """The account's order that holds its money but is not in the journal yet: it is still on its way."""
-    command = wallets.held_order(order_id)
+    command = holds.held_order(order_id)
     return order_waiting(command) if command is not None and command.account == account else None
 
 

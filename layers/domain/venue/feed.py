@@ -23,6 +23,7 @@ from venue.events import (
     Traded,
 )
 from venue.instants import rfc3339
+from venue.ledger import FEES, WORLD
 from venue.messages import Done, Level2Update, Message, Opened, Received
 from venue.orders import Side
 from venue.products import Asset, Product
@@ -161,6 +162,8 @@ class _Wallets:
     def see(self, record: TapeRecord) -> None:
         self._assets.update((asset.id, asset) for asset in record.assets)
         for change in record.wallets:
+            if change.account in (WORLD, FEES):
+                continue  # nobody listens for the venue
             before = self._latest.get((change.account, change.asset))
             # A redelivered batch can bring an older one after a newer one.
             stale = before is not None and before.shard == change.shard and before.sequence > change.sequence

@@ -188,7 +188,6 @@ class Ticker(Message, frozen=True, kw_only=True, tag="ticker"):
     last_size: str
     best_bid: str | None = None
     best_ask: str | None = None
-    volume_24h: str | None = None
 
 
 class Channel(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -66,7 +66,15 @@ class Markets(Protocol):
         ...
 
 
-class Wallets(Protocol):
+class Holds(Protocol):
+    """What orders hold."""
+
+    def held_order(self, order_id: str) -> PlaceOrder | None:
+        """The order that this id holds for, as first sent; it may still be on its way to the matcher."""
+        ...
+
+
+class Wallets(Holds, Protocol):
     """Free and held amounts, and the holds that orders have on them."""
 
     def hold(self, order: PlaceOrder, *, asset: str, at: int) -> PlaceOrder | None:
@@ -75,10 +83,6 @@ class Wallets(Protocol):
         Answer None when it was done now; the order as first sent when its hold was there already (then nothing
         moved). Raises RuleBroken `insufficient_funds` when too little is free (then nothing moved either).
         """
-        ...
-
-    def held_order(self, order_id: str) -> PlaceOrder | None:
-        """The order that this id holds for, as first sent; it may still be on its way to the matcher."""
         ...
 
 

@@ -2,6 +2,8 @@
 records on the tape. JSON, so that a person can read a queue.
 """
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
 from venue.commands import AnyCommand
@@ -50,7 +52,7 @@ class WalletChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TapeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What one Kinesis record carries: a run of events of one product (or wallets, or events without a product).
+    """A run of one batch's events of one product (or wallets, or events without a product), as it goes on the tape.
 
     It brings the product's rules, or the assets of wallets and deposits, along: the tape can be read by itself, years
     later. `part` numbers the records of one batch from 0.
@@ -71,7 +73,42 @@ COMMANDS = msgspec.json.Decoder(list[AnyCommand])
 EVENTS = msgspec.json.Decoder(list[AnyEvent])
 OUTCOME = msgspec.json.Decoder(Outcome)
 BATCH = msgspec.json.Decoder(Batch)
-RECORD = msgspec.json.Decoder(TapeRecord)
+_BATCHES = msgspec.json.Decoder(Batch | list[Batch])
+_RECORDS = msgspec.json.Decoder(TapeRecord | list[TapeRecord])
 PRODUCT = msgspec.json.Decoder(Product)
 
 encode = msgspec.json.Encoder().encode
+
+
+def batches(body: str | bytes) -> list[Batch]:
+    """Read one message of the events queue: a run of one shard's batches, in order. Raises msgspec.DecodeError."""
+    read = _BATCHES.decode(body)
+    return read if isinstance(read, list) else [read]
+
+
+def records(data: bytes) -> list[TapeRecord]:
+    """Read what one Kinesis record carries: a run of one product's tape, in order. Raises msgspec.DecodeError."""
+    read = _RECORDS.decode(data)
+    return read if isinstance(read, list) else [read]
+
+
+def runs(encoded: Iterable[bytes], *, bytes_max: int) -> Iterator[list[bytes]]:
+    """Cut what is encoded into runs of at most `bytes_max` together; one that is larger by itself is a run of its own.
+
+    The same pieces are always cut in the same places.
+    """
+    run: list[bytes] = []
+    size = 0
+    for piece in encoded:
+        if run and size + len(piece) + len(run) > bytes_max:
+            yield run
+            run, size = [], 0
+        run.append(piece)
+        size += len(piece)
+    if run:
+        yield run
+
+
+def array(run: Iterable[bytes]) -> bytes:
+    """Put encoded pieces together as one JSON array, as `batches` and `records` read it."""
+    return b"[" + b",".join(run) + b"]"

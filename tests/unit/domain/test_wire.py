@@ -1,7 +1,11 @@
 """One encoding for every hop: what is written is what is read."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from venue import wire
 from venue.commands import AnyCommand, CancelAll, CancelOrder, Deposit, ListProduct, PlaceOrder
@@ -51,7 +55,8 @@ def test_a_batch_is_read_as_it_was_written() -> None:
 def test_a_tape_record_is_read_as_it_was_written() -> None:
     wallet = WalletChanged(account="a", asset="USD", free=1, held=2, shard=0, sequence=7, at=1)
     record = TapeRecord(shard=0, batch=7, part=0, at=1, product=PRODUCT, events=EVENTS, wallets=[wallet])
-    assert wire.RECORD.decode(wire.encode(record)) == record
+    assert wire.records(wire.encode(record)) == [record]
+    assert wire.records(wire.array([wire.encode(record)] * 2)) == [record, record]
 
 
 def test_an_outcome_is_read_as_it_was_written() -> None:
@@ -80,3 +85,20 @@ def test_an_outcome_is_read_as_it_was_written() -> None:
 def test_what_is_not_a_command_is_refused(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         wire.COMMAND.decode(body)
+
+
+def test_a_message_is_one_batch_or_a_run_of_them() -> None:
+    first = Batch(shard=0, sequence=1, at=5, events=[], postings=[])
+    second = Batch(shard=0, sequence=2, at=6, events=None, postings=None)
+    assert wire.batches(wire.encode(first)) == [first]
+    assert wire.batches(wire.array([wire.encode(first), wire.encode(second)])) == [first, second]
+
+
+@given(sizes=st.lists(st.integers(1, 12), max_size=30), most=st.integers(1, 40))
+def test_runs_keep_the_order_and_are_as_long_as_they_may_be(sizes: list[int], most: int) -> None:
+    pieces = [b"x" * size for size in sizes]
+    runs = list(wire.runs(pieces, bytes_max=most))
+    assert [piece for run in runs for piece in run] == pieces
+    assert all(len(b",".join(run)) <= most or len(run) == 1 for run in runs)
+    for run, following in pairwise(runs):
+        assert len(b",".join([*run, following[0]])) > most

@@ -1,0 +1,158 @@
+"""Builds and deploys the real template with the real SAM CLI, to the emulator, and skips what has not changed."""
+
+import compileall
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import msgspec
+
+from local.gateway import finish_rest_api
+from local.processes import LocalError, clean_environment
+from local.servers import CREDENTIALS, REGION, aws_url, matcher_url
+from local.setup import ROOT, TOOLS
+from local.state import State
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+STACK = "venue-local"
+BUCKET = "venue-local-artifacts"  # as in samconfig.toml
+ARCHITECTURE = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
+_BUILDS = ROOT / ".local" / "builds"
+_LAYERS = ("DomainLayer", "AwsLayer")
+# Where Python looks for .pth files in a layer.
+_SITE = Path("python") / "lib" / "python3.13" / "site-packages"
+
+
+def build() -> Path:
+    """Give the folder with the built template: that of an earlier run where the sources are the same."""
+    _BUILDS.mkdir(parents=True, exist_ok=True)
+    with (_BUILDS / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        digest = _digest(_sources())
+        built = _BUILDS / digest
+        if not (built / "template.yaml").exists():
+            started = _BUILDS / "unfinished"
+            shutil.rmtree(started, ignore_errors=True)
+            options = ["--build-dir", str(started), "--cache-dir", str(_BUILDS / "cache"), "--config-env", "local"]
+            _sam("build", *options, "--parameter-overrides", "Stage=local", f"Architecture={ARCHITECTURE}", cwd=ROOT)
+            for layer in _LAYERS:
+                compileall.compile_dir(started / layer, quiet=2, workers=0)
+            _forget_old_builds()
+            started.rename(built)
+        return built
+
+
+def deploy(built: Path, state: State, folder: Path) -> None:
+    """Make the stack of the venue in `folder` what `built` says, and note its outputs in `state`."""
+    session = boto3.Session(region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")  # noqa: S106
+    endpoint = aws_url(state)
+    state.secret_arns = _keep_secrets(session.client("secretsmanager", endpoint_url=endpoint), state)
+    parameters = {
+        "Stage": "local",
+        "Architecture": ARCHITECTURE,
+        "LocalEndpoint": endpoint,
+        "LocalMatcherUrl": matcher_url(state),
+        "LocalDatabaseSecretArn": state.secret_arns["database"],
+        "LocalRedisSecretArn": state.secret_arns["redis"],
+    }
+    wanted = hashlib.sha256(f"{built.name} {sorted(parameters.items())}".encode()).hexdigest()
+    cloudformation = session.client("cloudformation", endpoint_url=endpoint)
+    if wanted == state.deployed:
+        return
+    staged = _stage(built, folder / "build")
+    session.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+    overrides = [f"{name}={value}" for name, value in parameters.items()]
+    config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
+    template = ["--template-file", str(staged / "template.yaml")]
+    _sam("deploy", *template, *config, "--parameter-overrides", *overrides, cwd=ROOT, endpoint=endpoint)
+    [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    state.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    finish_rest_api(
+        gateway=session.client("apigateway", endpoint_url=endpoint), cloudformation=cloudformation, stack=STACK
+    )
+    state.deployed = wanted
+
+
+def _keep_secrets(manager: "SecretsManagerClient", state: State) -> dict[str, str]:
+    """Hold the servers' addresses and passwords where the functions look for them, and give the secrets' ARNs."""
+    host, ports = "127.0.0.1", state.ports
+    database = {"host": host, "port": ports.postgres, "username": "postgres", "dbname": "postgres"}
+    contents = {
+        "database": {**database, "password": state.database_password},
+        "redis": {"host": host, "port": ports.redis, "password": state.redis_password, "tls": False},
+    }
+    arns = {}
+    for name, content in contents.items():
+        text = msgspec.json.encode(content).decode()
+        try:
+            arns[name] = manager.create_secret(Name=f"venue/{name}", SecretString=text)["ARN"]
+        except manager.exceptions.ResourceExistsException:
+            arns[name] = manager.put_secret_value(SecretId=f"venue/{name}", SecretString=text)["ARN"]
+    return arns
+
+
+def _sam(command: str, *options: str, cwd: Path, endpoint: str = "") -> None:
+    # pip of the same Python builds the layers, so .venv comes first on PATH.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    extra = {**CREDENTIALS, "PATH": path} | ({"AWS_ENDPOINT_URL": endpoint} if endpoint else {})
+    done = subprocess.run(
+        [TOOLS / "sam" / "bin" / "sam", command, *options],
+        cwd=cwd,
+        env=clean_environment(**extra),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = "\n".join(f"    {line}" for line in (done.stdout + done.stderr).splitlines()[-40:])
+        raise LocalError(f"sam {command} failed:\n{said}")
+
+
+def _sources() -> Iterator[Path]:
+    yield from (ROOT / "template.yaml", Path(__file__))
+    for folder in ("functions", "layers", "infra"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.is_file() and not {"__pycache__", ".mypy_cache"} & set(path.parts) and "egg-info" not in str(path):
+                yield path
+
+
+def _digest(paths: Iterator[Path]) -> str:
+    digest = hashlib.sha256(f"{ARCHITECTURE} {sys.version}".encode())
+    for path in paths:
+        digest.update(f"\0{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _stage(built: Path, staged: Path) -> Path:
+    """Give a copy of the build whose layers the emulator need not unpack for every worker that it starts.
+
+    A layer as deployed is one line that leads to its content, which stands beside it, once: a worker then starts in
+    half a second and needs no disk. Copies are hard links, and the venue's own: they stay when the build goes.
+    """
+    shutil.rmtree(staged, ignore_errors=True)
+    shutil.copytree(built, staged, copy_function=os.link)
+    for layer in _LAYERS:
+        content = staged / "unpacked" / layer
+        content.parent.mkdir(exist_ok=True)
+        (staged / layer).rename(content)
+        site = staged / layer / _SITE
+        site.mkdir(parents=True)
+        (site / "layer.pth").write_text(f"import sys; sys.path.insert(0, {str(content / 'python')!r})\n")
+    return staged
+
+
+def _forget_old_builds(keep: int = 3) -> None:
+    builds = sorted((path for path in _BUILDS.glob("*/template.yaml")), key=lambda path: path.stat().st_mtime)
+    for template in builds[: -keep or None]:
+        shutil.rmtree(template.parent)

@@ -1,0 +1,32 @@
+"""The recorded events under events/: one real one for each function, with what differs from venue to venue set apart.
+
+A recorded event holds the stand-ins below where the venue that it came from had its own values; who runs it puts those
+of the venue at hand in their place.
+"""
+
+import re
+from pathlib import Path
+
+from local.setup import ROOT
+from local.venue import TRADERS, Venue
+
+FOLDER = ROOT / "events"
+TRADER = TRADERS[0]
+ACCOUNT = "00000000-0000-4000-8000-000000000001"
+TOKEN = "the-token-of-trader-1"  # noqa: S105
+
+
+def path_of(function: str) -> Path:
+    """Give the file of a function's event: PlaceOrder -> events/place_order.json."""
+    return FOLDER / f"{verb_of(function)}.json"
+
+
+def verb_of(function: str) -> str:
+    """Give the folder name of a function: PlaceOrder -> place_order."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", function).lower()
+
+
+def event_for(function: str, venue: Venue) -> bytes:
+    """Give a function's recorded event as its trader at this venue would cause it. Raises FileNotFoundError."""
+    recorded = path_of(function).read_text()
+    return recorded.replace(ACCOUNT, venue.account(TRADER)).replace(TOKEN, venue.token(TRADER)).encode()

@@ -1,0 +1,61 @@
+"""Every function, by Lambda's real runtime interface, on the event recorded for it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from local import events
+from local.invoke import fund
+from local.runtime import Deployed, on_host
+from local.venue import Venue
+
+pytestmark = pytest.mark.venue
+
+# What each answers: of an HTTP answer the status, else the whole. CancelOrder cancels what PlaceOrder placed.
+ANSWERS: dict[str, Any] = {
+    "PlaceOrder": 200,
+    "CancelOrder": 200,
+    "GetOrders": 200,
+    "GetAccounts": 200,
+    "MarketData": 200,
+    "Deposit": 200,
+    "Connect": 200,
+    "Subscribe": 200,
+    "Disconnect": 200,
+    "FanOut": {"batchItemFailures": []},
+    "Broadcast": {"batchItemFailures": []},
+    "RecordTape": None,
+}
+
+
+@pytest.fixture(scope="module")
+def funded(venue: Venue) -> Venue:
+    """The venue with enough in the recorded trader's wallet."""
+    fund(venue)
+    return venue
+
+
+def run(venue: Venue, function: str) -> Any:
+    """Give what the function answers to its event."""
+    return json.loads(on_host(Deployed.find(venue, function), events.event_for(function, venue)).answer)
+
+
+@pytest.mark.parametrize("function", ANSWERS)
+def test_a_function_answers_its_recorded_event(funded: Venue, function: str) -> None:
+    answer = run(funded, function)
+    http = isinstance(answer, dict) and "statusCode" in answer
+    assert (answer["statusCode"] if http else answer) == ANSWERS[function], answer
+
+
+def test_the_authorizer_knows_the_recorded_trader(venue: Venue) -> None:
+    answer = run(venue, "AuthorizeStream")
+    assert answer["principalId"] == venue.account(events.TRADER)
+    assert [each["Effect"] for each in answer["policyDocument"]["Statement"]] == ["Allow"]
+
+
+def test_every_function_has_an_event_and_every_event_a_function(venue: Venue) -> None:
+    resources = venue.client("cloudformation").describe_stack_resources(StackName="venue-local")["StackResources"]
+    functions = {each["LogicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Lambda::Function"}
+    assert functions == {*ANSWERS, "AuthorizeStream"}
+    assert {events.path_of(function) for function in functions} == set(events.FOLDER.glob("*.json"))

@@ -1,0 +1,138 @@
+"""The functions: each with a role of its own that names what it does, a log that ends, and sources that cannot jam."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.template.model import CLOUD_STAGES, NESTED, ROOT, STAGES, deployed, of_type, resolved, template
+from venue_aws import patience
+
+# Actions that know no resource.
+WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken"}
+BORROWED = {"AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole", "AWSXrayWriteOnlyAccess"}
+# Split batches would change the names of the objects that a retry is to overwrite.
+NEVER_SPLIT = {"ArchiveTape"}
+# Pushes to sockets and reads of Cognito's keys go over the internet, which the network has no way to.
+OUTSIDE_THE_NETWORK = {"AuthorizeStream", "Broadcast", "Connect", "Disconnect", "RecordTape", "Subscribe"}
+
+
+def statements(of: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every role in a template, with the role's name."""
+    for name, role in of_type(of, "AWS::IAM::Role").items():
+        for policy in role.get("Policies", []):
+            statement = policy["PolicyDocument"]["Statement"]
+            for one in statement if isinstance(statement, list) else [statement]:
+                yield name, one
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_function_has_a_role_of_its_own(stage: str) -> None:
+    functions = of_type(deployed(stage), "AWS::Lambda::Function")
+    roles = [function["Role"]["Fn::GetAtt"][0] for function in functions.values()]
+    assert len(functions) == 13
+    assert len(set(roles)) == len(functions)
+    assert set(roles) <= set(of_type(deployed(stage), "AWS::IAM::Role"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_functions_role_borrows_nothing_from_aws_but_logs_traces_and_its_place_in_the_network(stage: str) -> None:
+    for name, role in of_type(deployed(stage), "AWS::IAM::Role").items():
+        if "apigateway" in str(role["AssumeRolePolicyDocument"]):
+            continue
+        borrowed = {str(arn).rpartition("/")[2].rstrip("'}") for arn in role.get("ManagedPolicyArns", [])}
+        assert borrowed <= BORROWED, name
+
+
+@pytest.mark.parametrize("path", ["template.yaml", *NESTED])
+def test_no_role_has_a_wildcard_action(path: str) -> None:
+    whole = deployed("prod") if path == "template.yaml" else template(path)
+    for role, statement in statements(whole):
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert statement["Effect"] == "Allow", role
+        assert not [action for action in actions if "*" in action], role
+        if statement["Resource"] in ("*", ["*"]):
+            assert set(actions) <= WITHOUT_RESOURCE, role
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_function_logs_to_a_group_that_forgets(stage: str) -> None:
+    groups = of_type(deployed(stage), "AWS::Logs::LogGroup")
+    used = [f["LoggingConfig"]["LogGroup"]["Ref"] for f in of_type(deployed(stage), "AWS::Lambda::Function").values()]
+    assert len(set(used)) == len(used)
+    assert set(used) <= set(groups)
+
+
+@pytest.mark.parametrize("path", ["template.yaml", *NESTED])
+def test_every_log_group_has_retention_and_a_key(path: str) -> None:
+    for name, group in of_type(template(path), "AWS::Logs::LogGroup").items():
+        assert group.get("RetentionInDays"), name
+        assert group.get("KmsKeyId"), name
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_functions_code_and_handler_are_where_the_template_says(stage: str) -> None:
+    whole = resolved(stage)
+    assert whole["Globals"]["Function"]["Handler"] == "app.handler"
+    folders = [f["CodeUri"].rstrip("/") for f in of_type(whole, "AWS::Serverless::Function").values()]
+    assert len(set(folders)) == len(folders)
+    assert [folder for folder in folders if not (ROOT / folder / "app.py").exists()] == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stream_source_cannot_be_jammed_by_one_record(stage: str) -> None:
+    streams = {n: m for n, m in sources(stage).items() if "BatchSize" in m and "StartingPosition" in m}
+    assert set(streams) == {"BroadcastTape", "ArchiveTape"}
+    for name, mapping in streams.items():
+        if name in NEVER_SPLIT:
+            assert mapping["BisectBatchOnFunctionError"] is False
+        else:
+            assert mapping["BisectBatchOnFunctionError"] is True
+            assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        retries, age_s = mapping["MaximumRetryAttempts"], mapping["MaximumRecordAgeInSeconds"]
+        assert 0 <= retries <= 10 or 60 <= age_s <= 86_400, name
+        assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["TapeFailures", "Arn"]}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_queue_source_reports_which_messages_failed(stage: str) -> None:
+    queues = {n: m for n, m in sources(stage).items() if "StartingPosition" not in m}
+    assert set(queues) == {"SettleEvents"}
+    for mapping in queues.values():
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["BatchSize"] <= 10  # the most that a FIFO queue gives
+
+
+@pytest.mark.parametrize("stage", CLOUD_STAGES)
+def test_a_message_stays_invisible_for_six_times_its_functions_limit(stage: str) -> None:
+    """AWS asks for it: a throttled function is tried again within that time."""
+    whole = deployed(stage)
+    for mapping in (m for m in sources(stage).values() if "StartingPosition" not in m):
+        function = of_type(whole, "AWS::Lambda::Function")[mapping["FunctionName"]["Ref"]]
+        queue = of_type(whole, "AWS::SQS::Queue")[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+        assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_function_behind_rest_outlives_all_that_it_waits_for_and_is_outlived_by_the_gateway(stage: str) -> None:
+    functions = of_type(deployed(stage), "AWS::Lambda::Function")
+    for name in ("PlaceOrder", "CancelOrder", "Deposit"):
+        assert patience.PLACE_S < functions[name]["Timeout"] < patience.GATEWAY_S
+    for name in ("GetOrders", "GetAccounts", "MarketData"):
+        assert patience.READ_S < functions[name]["Timeout"] < patience.GATEWAY_S
+
+
+@pytest.mark.parametrize("stage", CLOUD_STAGES)
+def test_functions_stand_in_the_network_unless_they_need_the_internet(stage: str) -> None:
+    functions = of_type(deployed(stage), "AWS::Lambda::Function")
+    assert {name for name, function in functions.items() if "VpcConfig" not in function} == OUTSIDE_THE_NETWORK
+
+
+def test_the_local_stage_has_no_network() -> None:
+    functions = of_type(deployed("local"), "AWS::Lambda::Function")
+    assert not [name for name, function in functions.items() if "VpcConfig" in function]
+
+
+def sources(stage: str) -> dict[str, dict[str, Any]]:
+    """Every event source mapping."""
+    return of_type(deployed(stage), "AWS::Lambda::EventSourceMapping")

@@ -1,0 +1,260 @@
+"""The poller with a queue and a journal that fail when told; tests/integration has the real ones."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+import pytest
+
+from matcher.core.engine import Engine
+from matcher.shell.errors import Overloaded
+from matcher.shell.journal import Entry
+from matcher.shell.poller import HOLD_S, Poller
+from matcher.shell.sequencer import BATCH_COMMANDS_MAX, WAITING_MAX, Sequencer
+from venue import wire
+from venue.commands import Deposit
+from venue_aws.queues import Message, QueueDown
+
+
+class Queue:
+    """One account's messages: given out once, and again when they are given back."""
+
+    def __init__(self, count: int) -> None:
+        self.left = [
+            Message(str(n), msgspec.json.encode(_deposit(n)).decode(), f"receipt-{n}", 1) for n in range(1, count + 1)
+        ]
+        self.deleted: list[str] = []
+        self.kept: list[tuple[int, list[str]]] = []
+        self.expired = 0
+        self.deletes_lost = 0
+        self.returned: list[str] = []
+        self.failures = 0
+        self.polls = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self._lock = threading.Lock()
+
+    def take(self, *, wait_s: int) -> list[Message]:
+        del wait_s
+        self.polls += 1
+        self.gate.wait()
+        with self._lock:
+            if self.failures:
+                self.failures -= 1
+                raise QueueDown("away")
+            if not self.left:
+                time.sleep(0.01)
+            taken, self.left = self.left[:10], self.left[10:]
+            return taken
+
+    def done(self, messages: Sequence[Message]) -> int:
+        self.deleted += [message.id for message in messages]
+        if self.deletes_lost:
+            self.deletes_lost -= 1
+            raise QueueDown("away")
+        return self.expired
+
+    def keep(self, messages: Sequence[Message], *, seconds: int) -> int:
+        self.kept.append((seconds, [message.id for message in messages]))
+        if self.failures:
+            self.failures -= 1
+            raise QueueDown("away")
+        return 0
+
+    def give_back(self, messages: Sequence[Message]) -> None:
+        with self._lock:
+            self.returned += [message.id for message in messages]
+            self.left = [*messages, *self.left]
+
+
+class Journal:
+    """Commits `good` batches, and loses the connection at the next."""
+
+    def __init__(self, good: int) -> None:
+        self.good = good
+        self.entries: list[Entry] = []
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def append(self, entry: Entry) -> None:
+        await asyncio.sleep(0)
+        self.asked += 1
+        await self.gate.wait()
+        if len(self.entries) >= self.good:
+            raise ConnectionResetError
+        self.entries.append(entry)
+
+
+def _deposit(number: int) -> Deposit:
+    return Deposit(transfer_id=f"t-{number}", account="alice", asset="USD", amount=number)
+
+
+def _sequencer(journal: Journal) -> Sequencer:
+    return Sequencer(Engine(), journal, sequence=0, at=0, clock=lambda: 1)
+
+
+async def _fill(sequencer: Sequencer, journal: Journal, *, room: int = 0) -> None:
+    """Put in line all but `room` of the commands that it takes, behind a commit that does not come through."""
+    sequencer.submit(_deposit(1000))
+    await _until(lambda: journal.asked == 1)
+    for number in range(BATCH_COMMANDS_MAX + WAITING_MAX - room):
+        sequencer.submit(_deposit(1001 + number))
+    if not room:
+        with pytest.raises(Overloaded):
+            sequencer.submit(_deposit(9999))
+
+
+def _executed(journal: Journal) -> list[str]:
+    """The queue's deposits in the journal, in order."""
+    commands = [command for entry in journal.entries for command in wire.COMMANDS.decode(entry.commands)]
+    return [each.transfer_id for each in commands if isinstance(each, Deposit) and each.amount < 1000]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def test_a_queue_that_is_away_is_tried_again() -> None:
+    queue, journal = Queue(3), Journal(good=100)
+    queue.failures = 2
+    sequencer = _sequencer(journal)
+    running = asyncio.create_task(sequencer.run())
+    poller = Poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: len(queue.deleted) == 3)
+    poller.stop()
+    await polling
+    running.cancel()
+    assert queue.returned == []
+
+
+async def test_what_was_not_committed_is_given_back_and_executed_by_the_next_owner_in_order() -> None:
+    queue, failing = Queue(25), Journal(good=1)
+    first = _sequencer(failing)
+    running = asyncio.create_task(first.run())
+    polling = asyncio.create_task(Poller(queue, first).run())
+    await _until(lambda: bool(queue.returned))
+    assert isinstance(await asyncio.gather(running, return_exceptions=True), list)
+    polling.cancel()
+    await asyncio.wait([polling])
+    assert queue.deleted == [str(n) for n in range(1, 11)]
+
+    healthy = Journal(good=100)
+    second = _sequencer(healthy)
+    running = asyncio.create_task(second.run())
+    poller = Poller(queue, second)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: len(queue.deleted) == 25)
+    poller.stop()
+    await polling
+    running.cancel()
+    commands = [command for entry in healthy.entries for command in wire.COMMANDS.decode(entry.commands)]
+    assert [command.transfer_id for command in commands if isinstance(command, Deposit)] == [
+        f"t-{n}" for n in range(11, 26)
+    ]
+
+
+async def test_a_poll_that_outlives_its_poller_gives_back_what_it_took() -> None:
+    queue = Queue(2)
+    queue.gate.clear()
+    sequencer = _sequencer(Journal(good=1))
+    polling = asyncio.create_task(Poller(queue, sequencer).run())
+    await _until(lambda: queue.polls == 1)
+    polling.cancel()
+    await asyncio.wait([polling])
+    queue.gate.set()
+    await _until(lambda: queue.returned == ["1", "2"])
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+async def test_what_an_overloaded_sequencer_does_not_take_is_held_and_costs_one_delivery(failures: int) -> None:
+    queue, journal = Queue(25), Journal(good=10_000)
+    sequencer = _sequencer(journal)
+    journal.gate.clear()
+    running = asyncio.create_task(sequencer.run())
+    await _fill(sequencer, journal)
+    poller = Poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: queue.polls == 1)
+    queue.failures = failures  # a queue that cannot be told to wait is no reason to let go
+    await _until(lambda: bool(queue.kept))
+    assert (queue.polls, queue.returned, queue.deleted) == (1, [], [])
+    assert queue.kept == [(HOLD_S, [str(n) for n in range(1, 11)])]
+    journal.gate.set()
+    await _until(lambda: len(queue.deleted) == 25)
+    poller.stop()
+    await polling
+    running.cancel()
+    assert queue.returned == []
+    assert _executed(journal) == [f"t-{n}" for n in range(1, 26)]
+
+
+async def test_a_poller_that_stops_while_it_holds_messages_gives_them_back() -> None:
+    queue, journal = Queue(3), Journal(good=10_000)
+    sequencer = _sequencer(journal)
+    journal.gate.clear()
+    running = asyncio.create_task(sequencer.run())
+    await _fill(sequencer, journal)
+    poller = Poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: bool(queue.kept))
+    poller.stop()
+    await polling
+    journal.gate.set()
+    await sequencer.drain()
+    running.cancel()
+    assert queue.returned == ["1", "2", "3"]
+
+
+async def test_a_step_down_costs_a_message_one_delivery() -> None:
+    queue = Queue(25)
+    sequencer = _sequencer(Journal(good=1))
+    running = asyncio.create_task(sequencer.run())
+    # It ends by itself: nothing is received for an owner that is none any more.
+    await Poller(queue, sequencer).run()
+    await asyncio.wait([running])
+    assert isinstance(running.exception(), ConnectionResetError)
+    assert queue.polls == 2
+    assert queue.returned == [str(n) for n in range(11, 21)]
+
+
+async def test_a_message_that_was_kept_too_long_to_be_deleted_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    queue, journal = Queue(25), Journal(good=100)
+    queue.expired = 1
+    sequencer = _sequencer(journal)
+    running = asyncio.create_task(sequencer.run())
+    poller = Poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: len(queue.deleted) == 25)
+    poller.stop()
+    await polling
+    running.cancel()
+    said = [record.message for record in caplog.records]
+    assert "order_messages_come_again" in said
+    assert "order_queue_away" not in said
+
+
+async def test_what_cannot_be_deleted_now_is_no_reason_to_let_go_of_what_follows_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queue, journal = Queue(10), Journal(good=10_000)
+    queue.deletes_lost = 1
+    sequencer = _sequencer(journal)
+    journal.gate.clear()
+    running = asyncio.create_task(sequencer.run())
+    await _fill(sequencer, journal, room=3)
+    poller = Poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: queue.polls == 1)
+    journal.gate.set()
+    await _until(lambda: len(queue.deleted) == 10)
+    poller.stop()
+    await polling
+    running.cancel()
+    assert "order_queue_away" in [record.message for record in caplog.records]
+    assert _executed(journal) == [f"t-{n}" for n in range(1, 11)]
