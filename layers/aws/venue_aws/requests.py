@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from venue.errors import Malformed
 from venue.events import Traded
-from venue.orders import OrderType, Side, Status, TimeInForce
+from venue.orders import OrderType, Side, Status
 from venue.tickets import Ticket
 from venue_aws.pages import PAGE_DEFAULT, PAGE_MAX, Page
 
@@ -85,7 +85,7 @@ class NewOrder(Request):
     price: Decimal | None = None
     size: Decimal | None = None
     funds: Decimal | None = None
-    time_in_force: Annotated[TimeInForce | None, BeforeValidator(_no_gtt)] = None
+    time_in_force: Annotated[Literal["GTC", "IOC", "FOK"] | None, BeforeValidator(_no_gtt)] = None
     post_only: bool = False
     client_oid: Id | None = None
 
