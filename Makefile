@@ -4,7 +4,7 @@ SETUP := $(PYTHON) local/setup.py
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test check invoke record bench api lock clean
+.PHONY: help setup up down status logs demo test check invoke record prove bench api lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ invoke: ## One function on its recorded event (FUNCTION=PlaceOrder)
 
 record: ## Record the events under events/ anew, on a venue of its own
 	@$(SETUP) && $(RUN) local.record
+
+prove: ## A long campaign (CAMPAIGN=differential N=20000000): the core beside a naive market
+	@$(SETUP) && $(RUN) tests.campaigns $(CAMPAIGN) $(if $(N),--n $(N))
 
 bench: ## The matcher's speed on this machine
 	@$(SETUP) && $(RUN) bench

@@ -1,6 +1,6 @@
 """The figures of ADR 0003: what a noun costs to make, to write as JSON and to read back.
 
-    .venv/bin/python docs/adr/0003_measure.py
+    .venv/bin/python -m bench.nouns
 
 The noun is a trade, the event with most fields. Each figure is the best of seven runs, ns for one noun.
 """
