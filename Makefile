@@ -43,7 +43,7 @@ prove: ## A long campaign (CAMPAIGN=differential N=20000000): the core beside a 
 	@$(SETUP) && $(RUN) tests.campaigns $(CAMPAIGN) $(if $(N),--n $(N))
 
 bench: ## The matcher's speed on this machine
-	@$(SETUP) && $(RUN) bench
+	@$(SETUP) && $(RUN) bench.matcher
 
 api: ## Write docs/api/openapi.yaml anew, from the functions
 	@$(SETUP) && .venv/bin/python docs/api/generate.py
