@@ -1,6 +1,5 @@
 """Real servers for adapters to be tried against: each on a free port, started once a session, when first asked for."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,17 +27,19 @@ def state() -> State:
 
 
 @pytest.fixture(scope="session")
-def aws(grounds: Path, state: State) -> Iterator[str]:
-    """The AWS emulator; gives its URL, and points this process's AWS clients at it."""
-    before = dict(os.environ)
+def emulator(grounds: Path, state: State) -> Iterator[str]:
+    """The AWS emulator; gives its URL."""
     running = servers.launch("emulator", grounds, state)
-    os.environ.update(servers.CREDENTIALS, AWS_ENDPOINT_URL=servers.aws_url(state))
     yield servers.aws_url(state)
-    for name in (*servers.CREDENTIALS, "AWS_ENDPOINT_URL"):
-        os.environ.pop(name, None)
-        if name in before:
-            os.environ[name] = before[name]
     stop(running, how=servers.ENDINGS["emulator"])
+
+
+@pytest.fixture
+def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The emulator's URL; for the length of this test, AWS clients of this process turn to it."""
+    for name, value in (servers.CREDENTIALS | {"AWS_ENDPOINT_URL": emulator}).items():
+        monkeypatch.setenv(name, value)
+    return emulator
 
 
 @pytest.fixture(scope="session")
