@@ -172,7 +172,6 @@ def refused(order: WorkingOrder, reason: str) -> OrderRefused:
         expire_at=storable(command.expire_at),
         stop_price=storable(command.stop_price),
         display_size=storable(command.display_size),
-        deadline=storable(command.deadline),
         maker_bps=storable(command.maker_bps) or 0,
         taker_bps=storable(command.taker_bps) or 0,
     )

@@ -69,6 +69,12 @@ def test_numbers_that_need_more_than_64_bits_are_saved() -> None:
         assert Engine.restore(floor_.engine.save()).digest() == floor_.engine.digest()
 
 
+def test_a_deadline_of_any_size_hinders_no_saving_of_an_order_that_was_taken() -> None:
+    floor = Floor()
+    floor.buy("b", 1, 100, deadline=10**40)
+    assert Engine.restore(floor.engine.save()).digest() == floor.engine.digest()
+
+
 def test_another_version_and_other_bytes_are_not_read() -> None:
     saved = Floor().engine.state()
     with pytest.raises(ValueError, match="version 99"):
