@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from matcher.core import reasons
 from matcher.core.state import ORDER_COLUMNS, TRADE_COLUMNS, VERSION, SavedOrder, State, digest, row
 from tests.naive.book import NaiveBook
@@ -294,7 +296,7 @@ class NaiveMarket:
             orders=[
                 SavedOrder(
                     number=one.number,
-                    command=row(one.command),
+                    command=row(replace(one.command, deadline=None)),
                     price=one.price,
                     size=one.size,
                     remaining=one.remaining,
