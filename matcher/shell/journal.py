@@ -67,14 +67,16 @@ WITH fence AS (
     RETURNING 1
 ), placed AS (
     INSERT INTO orders (id, account, product_id, side, type, time_in_force, post_only, client_oid, price, size, funds,
-                        status, created_at, filled, executed_value, fees, hold, done_at, done_reason, reject_reason)
+                        status, created_at, filled, executed_value, fees, hold, done_at, done_reason, reject_reason,
+                        stp, expire_at, stop, stop_price, display_size)
     SELECT o.* FROM fence, json_to_recordset($7) AS o (
         order_id uuid, account text, product_id text, side text, type text, time_in_force text, post_only boolean,
         client_oid text, price bigint, size bigint, funds bigint, status text, created_at bigint, filled bigint,
-        executed_value bigint, fees bigint, hold bigint, done_at bigint, done_reason text, reject_reason text)
+        executed_value bigint, fees bigint, hold bigint, done_at bigint, done_reason text, reject_reason text,
+        stp text, expire_at bigint, stop text, stop_price bigint, display_size bigint)
     ON CONFLICT (id) DO UPDATE SET
         status = excluded.status, filled = excluded.filled, executed_value = excluded.executed_value,
-        size = excluded.size, price = excluded.price, fees = excluded.fees, hold = excluded.hold,
+        size = excluded.size, price = excluded.price, funds = excluded.funds, fees = excluded.fees, hold = excluded.hold,
         done_at = excluded.done_at, done_reason = excluded.done_reason
 ), traded AS (
     INSERT INTO trades (product_id, trade_id, sequence, at, side, price, size, maker_order_id, maker_account, maker_fee,

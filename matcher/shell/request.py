@@ -19,7 +19,7 @@ TEXT_MAX: Final = 128
 # The third: nested so deep that no command could be in there.
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-# What the core understands of an order, but this service does not yet: its timers, and the columns of the journal.
+# What the core understands of an order, but this service does not yet: it has no timers, the feed no words for it.
 _NOT_YET: Final = ("expire_at", "stop", "stop_price", "display_size", "stp")
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
@@ -69,7 +69,7 @@ def _check(command: AnyCommand) -> None:
         case ListProduct():
             raise Unreadable("products are listed by the catalogue")
         case _:
-            # The core knows more than this service does: these need its timers, and columns in the journal.
+            # The core knows more than this service does: these need timers and words of the feed that are not there yet.
             raise Unreadable("nobody may send this kind of command yet")
 
 

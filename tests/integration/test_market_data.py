@@ -109,7 +109,7 @@ def test_products_tell_their_rules(handler: Api) -> None:
     assert (acme["id"], acme["base_currency"], acme["quote_currency"]) == ("ACME-USD", "ACME", "USD")
     assert (acme["base_increment"], acme["quote_increment"], acme["status"]) == ("1", "0.005", "online")
     assert (acme["base_min_size"], acme["min_market_funds"]) == ("1", "0.00500000")
-    assert (acme["maker_fee_rate"], acme["taker_fee_rate"]) == ("0.0010", "0.0009")
+    assert (acme["maker_fee_rate"], acme["taker_fee_rate"]) == ("0.0010", "0.0020")
     assert (bitcoin["base_increment"], bitcoin["quote_increment"]) == ("0.0001", "0.01")
 
 

@@ -9,7 +9,8 @@ PRODUCTS: Final = "SELECT rules::text FROM products ORDER BY id"
 
 _ORDER: Final = """
     SELECT id::text AS order_id, account, product_id, side, type, time_in_force, post_only, client_oid, price, size,
-           funds, status, created_at, filled, executed_value, fees, hold, done_at, done_reason, reject_reason
+           funds, status, created_at, filled, executed_value, fees, hold, done_at, done_reason, reject_reason,
+           stp, expire_at, stop, stop_price, display_size
     FROM orders"""
 
 ORDER: Final = _ORDER + " WHERE id = %(id)s::uuid AND account = %(account)s"

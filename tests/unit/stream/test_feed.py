@@ -92,7 +92,7 @@ def test_maker_and_taker_each_hear_their_own_fee_and_sequence() -> None:
     assert (makers["liquidity"], makers["fee"], makers["user_sequence"]) == ("M", "39.99950000", 21)
     assert (takers["liquidity"], takers["fee"], takers["user_sequence"]) == ("T", "79.99900000", 9)
     assert makers["maker_fee_rate"] == "0.0010"
-    assert takers["taker_fee_rate"] == "0.0009"
+    assert takers["taker_fee_rate"] == "0.0020"
     assert "taker_fee_rate" not in makers
     assert "maker_fee_rate" not in takers
 
