@@ -76,8 +76,8 @@ WITH fence AS (
         stp text, expire_at bigint, stop text, stop_price bigint, display_size bigint)
     ON CONFLICT (id) DO UPDATE SET
         status = excluded.status, filled = excluded.filled, executed_value = excluded.executed_value,
-        size = excluded.size, price = excluded.price, funds = excluded.funds, fees = excluded.fees, hold = excluded.hold,
-        done_at = excluded.done_at, done_reason = excluded.done_reason
+        size = excluded.size, price = excluded.price, funds = excluded.funds, fees = excluded.fees,
+        hold = excluded.hold, done_at = excluded.done_at, done_reason = excluded.done_reason
 ), traded AS (
     INSERT INTO trades (product_id, trade_id, sequence, at, side, price, size, maker_order_id, maker_account, maker_fee,
                         taker_order_id, taker_account, taker_fee)

@@ -69,7 +69,7 @@ def _check(command: AnyCommand) -> None:
         case ListProduct():
             raise Unreadable("products are listed by the catalogue")
         case _:
-            # The core knows more than this service does: these need timers and words of the feed that are not there yet.
+            # The core knows more than this service does: these need its timers, and words in the feed.
             raise Unreadable("nobody may send this kind of command yet")
 
 
