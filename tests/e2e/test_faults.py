@@ -76,8 +76,9 @@ def test_a_killed_matcher_loses_nothing_that_was_acknowledged(
 
 
 def decided(trader: Trader, order_id: str) -> None:
-    """Wait until an order is no longer pending. Fails when it is not there at all."""
+    """Wait until an order is no longer pending. Fails when it is not there at all, or was found too late."""
     eventually(lambda: trader.order(order_id)["status"] != "pending")
+    assert trader.order(order_id)["status"] in {"open", "done"}
 
 
 def all_fills(trader: Trader) -> list[dict[str, int]]:
