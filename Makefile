@@ -39,7 +39,7 @@ invoke: ## One function on its recorded event (FUNCTION=PlaceOrder)
 record: ## Record the events under events/ anew, on a venue of its own
 	@$(SETUP) && $(RUN) local.record
 
-prove: ## A long campaign (CAMPAIGN=differential N=20000000): the core beside a naive market
+prove: ## A long campaign, with faults that really happen (CAMPAIGN=differential N=20000000)
 	@$(SETUP) && $(RUN) tests.campaigns $(CAMPAIGN) $(if $(N),--n $(N))
 
 bench: ## The matcher's speed on this machine

@@ -4,37 +4,49 @@ Each run is one seed: both are asked the same and must tell the same; after it, 
 digests are equal, and the engine goes on from its saved state as if nothing had been.
 """
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from random import Random
-from typing import Any
 
 import msgspec
 
 from matcher.core.engine import Engine
+from tests.campaigns.report import Log, Report, Violation
 from tests.naive.flow import Flow
 from tests.naive.market import NaiveMarket
 from tests.naive.witness import Witness
 from venue.commands import AnyCommand
 
+DEFAULT = 200_000
 COMMANDS_PER_RUN = 200
 # Small, so that orders leave the window of those that are known.
 DONE_MAX = 60
 
 
-class Report(msgspec.Struct):
-    """What a campaign found. `violation` is the first: its seed, what failed, and the shortest run that still fails."""
+class Differential(Report, kw_only=True):
+    """`told`: how many events of each kind there were."""
 
-    campaign: str
     commands: int = 0
-    runs: int = 0
-    violations: int = 0
     events: int = 0
-    first_seed: int = 0
-    seconds: float = 0.0
-    told: dict[str, int] = {}
-    violation: dict[str, Any] | None = None
+    told: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+def run(*, n: int, seed: int, log: Log) -> Differential:
+    """Play run after run until `n` commands are done or one run fails."""
+    report = Differential(campaign="differential", first_seed=seed)
+    told: Counter[str] = Counter()
+    while report.commands < n and not report.violations:
+        commands = commands_of(seed + report.runs)
+        try:
+            play(commands, told)
+        except Exception:
+            report.violations = 1
+            report.violation = violation_of(seed + report.runs)
+        report.runs += 1
+        report.commands += len(commands)
+        report.told, report.events = dict(told.most_common()), told.total()
+        log.note(report, f"{report.commands:,} commands")
+    return report
 
 
 def commands_of(seed: int) -> list[AnyCommand]:
@@ -85,11 +97,11 @@ def shortest(commands: list[AnyCommand]) -> list[AnyCommand]:
         size //= 2
 
 
-def violation_of(seed: int) -> dict[str, Any]:
+def violation_of(seed: int) -> Violation:
     """All that one needs to see a failing seed fail."""
     commands = shortest(commands_of(seed))
-    return {
-        "seed": seed,
-        "failure": failure_of(commands),
-        "commands": json.loads(msgspec.json.encode(commands)),
-    }
+    return Violation(
+        seed=seed,
+        failure=failure_of(commands) or "it holds when it is played again",
+        run=msgspec.to_builtins(commands),
+    )
