@@ -1,22 +1,10 @@
 """One market so simple that it can be seen to be right: a list of open orders, looked through for every question."""
 
 from matcher.core.state import SavedBook
-from tests.naive.orders import OTHER, NaiveOrder, up
-from venue.events import (
-    AnyEvent,
-    AuctionIndicated,
-    ChangeReason,
-    LevelChanged,
-    OrderChanged,
-    OrderDone,
-    OrderOpened,
-    OrderReceived,
-    StatusChanged,
-    StatusReason,
-    StopAccepted,
-    StopActivated,
-    Traded,
-)
+from tests.naive.auction import auction
+from tests.naive.orders import OTHER, NaiveOrder
+from tests.naive.telling import Teller
+from venue.events import AnyEvent, StatusReason
 from venue.orders import DoneReason, Side
 from venue.products import MarketStatus, Product
 
@@ -28,19 +16,15 @@ class NaiveBook:
 
     def __init__(self, product: Product, accounts: dict[str, int]) -> None:
         self.product = product
-        self.accounts = accounts
+        self.tell = Teller(product.id, accounts)
         self.open: list[NaiveOrder] = []
         self.line: list[NaiveOrder] = []
-        self.sequence = self.trade_id = self.last_price = self.arrivals = 0
+        self.done: list[NaiveOrder] = []  # of all markets
+        self.last_price = self.arrivals = 0
         self.status: MarketStatus = "trading"
         self.until: int | None = None
         self.reference: int | None = None
         self.indicated: tuple[int | None, int, int] | None = None
-        # Of the command that is under way:
-        self.at = 0
-        self.events: list[AnyEvent] = []
-        self.done: list[NaiveOrder] = []
-        self.touched: list[tuple[Side, int]] = []
 
     # What there is
 
@@ -48,6 +32,9 @@ class NaiveBook:
         """What rests on one side, in the order in which it trades."""
         mine = [one for one in self.open if one.where == "book" and one.command.side == side]
         return sorted(mine, key=lambda one: (-one.price if side == "buy" else one.price, one.arrival))
+
+    def shown(self, side: Side, price: int) -> int:
+        return sum(one.shown for one in self.side(side) if one.price == price)
 
     def may_print(self, price: int) -> bool:
         bps = self.product.breaker_bps
@@ -58,43 +45,71 @@ class NaiveBook:
     def trades(self) -> bool:
         return self.status in ("trading", "limit_only")
 
-    # What happens
+    # What a command does
 
     def begin(self, at: int, events: list[AnyEvent], done: list[NaiveOrder]) -> None:
-        self.at, self.events, self.done, self.touched = at, events, done, []
+        self.tell.begin(at, events)
+        self.done = done
 
     def place(self, order: NaiveOrder) -> None:
-        command = order.command
-        if command.stop is None:
-            self._receive(order, command.hold)
+        if order.command.stop is None:
+            self.tell.received(order, order.command.hold)
             self.execute(order)
             return
-        self.events.append(
-            StopAccepted(
-                at=self.at,
-                account_sequence=self._private(order),
-                order_id=command.order_id,
-                account=command.account,
-                product_id=command.product_id,
-                side=command.side,
-                type=command.type,
-                time_in_force=command.time_in_force,
-                client_oid=command.client_oid,
-                price=command.price,
-                size=command.size,
-                funds=command.funds,
-                hold=command.hold,
-                stop=command.stop,
-                stop_price=command.stop_price or 0,
-                stp=command.stp,
-                expire_at=command.expire_at,
-                display_size=command.display_size,
-            )
-        )
+        self.tell.stop_accepted(order)
         self.open.append(order)
         order.where = "stops"
         if self.last_price and order.is_reached(self.last_price):
             self._line_up([order])
+
+    def amend(self, order: NaiveOrder, *, price: int, size: int, hold: int, amend_id: str) -> None:
+        old_price, old_size = order.price, order.size
+        keeps_place = order.where != "book" or (price == old_price and size <= old_size)
+        if order.where == "book":
+            self.tell.touch(order)
+        order.price, order.size, order.remaining = price, size, order.remaining + size - old_size
+        if not keeps_place:
+            self.open.remove(order)
+            order.where = "nowhere"
+        order.shown = min(order.shown, order.remaining) if order.where == "book" else order.remaining
+        needed = order.needs(price, order.remaining)
+        released = order.hold + hold - needed
+        order.hold = needed
+        self.tell.changed(order, "amend", old_price, old_size, released=released, held=hold, amend_id=amend_id)
+        if not keeps_place:
+            self.execute(order)
+
+    def close(self, order: NaiveOrder, reason: DoneReason) -> None:
+        if order in self.open:
+            if order.where == "book":
+                self.tell.touch(order)
+            self.open.remove(order)
+        if order in self.line:
+            self.line.remove(order)
+        order.where = "nowhere"
+        order.shown = order.remaining
+        released, order.hold = order.hold, 0
+        order.done_at, order.done_reason = self.tell.at, reason
+        self.done.append(order)
+        self.tell.done(order, reason, released)
+
+    def change(self, status: MarketStatus, until: int | None, reason: StatusReason) -> None:
+        if status not in ("halted", "auction"):
+            self._uncross()
+        self.status, self.until, self.indicated = status, until, None
+        self.tell.status_changed(status, reason, until, self.reference)
+
+    def pass_time(self) -> None:
+        if self.until is not None and self.until <= self.tell.at:
+            if self.status == "halted":
+                self.change("auction", self._auction_end(), "time")
+            else:
+                self.change("trading", None, "time")
+        if self.status == "auction":
+            told = auction(self.side("buy"), self.side("sell"), self.reference) or (None, 0, 0)
+            if told != self.indicated:
+                self.indicated = told
+                self.tell.indicated(*told)
 
     def settle(self) -> None:
         """Wake those in line."""
@@ -104,21 +119,11 @@ class NaiveBook:
             order = self.line.pop(0)
             self.open.remove(order)
             order.where = "nowhere"
-            command = order.command
-            self.events.append(
-                StopActivated(
-                    at=self.at,
-                    account_sequence=self._private(order),
-                    order_id=command.order_id,
-                    account=command.account,
-                    product_id=command.product_id,
-                    side=command.side,
-                    stop=command.stop or "loss",
-                    stop_price=command.stop_price or 0,
-                )
-            )
-            self._receive(order, 0)
+            self.tell.stop_activated(order)
+            self.tell.received(order, 0)
             self.execute(order)
+
+    # How an order trades
 
     def execute(self, order: NaiveOrder) -> None:
         command = order.command
@@ -135,7 +140,7 @@ class NaiveBook:
         filled = spent if order.funds is not None else not order.remaining
         self.close(order, "filled" if filled else "canceled")
         if why == "breaker":
-            self.trip()
+            self._trip()
 
     def _sweep(self, taker: NaiveOrder, printed: list[int]) -> str:
         """Trade, and tell why it is over."""
@@ -159,58 +164,19 @@ class NaiveBook:
                 printed.append(maker.price)
 
     def _trade(self, maker: NaiveOrder, taker: NaiveOrder, price: int, size: int, resting: list[NaiveOrder]) -> None:
-        fees, released = [], []
-        notional = price * size * self.product.tick_lot_value
-        for order, rate in ((maker, maker.command.maker_bps), (taker, taker.command.taker_bps)):
-            before = order.value + up(order.weighted)
-            fee = -up(order.weighted)
-            order.paid.append((notional, rate))
-            fees.append(fee + up(order.weighted))
-            if order.funds is None:
-                order.remaining -= size
-            else:
-                order.size += size
-            if order.command.side == "sell":
-                order.hold -= size * self.product.lot_units
-                released.append(0)
-                continue
-            order.hold -= order.value + up(order.weighted) - before
-            needed = order.needs(order.price, order.remaining) if order.funds is None else order.hold
-            released.append(order.hold - needed)
-            order.hold = needed
-        self.sequence += 1
-        self.trade_id += 1
-        event = Traded(
-            at=self.at,
-            sequence=self.sequence,
-            trade_id=self.trade_id,
-            product_id=self.product.id,
-            side=maker.command.side,
-            price=price,
-            size=size,
-            maker_order_id=maker.command.order_id,
-            maker_account=maker.command.account,
-            maker_account_sequence=self._private(maker),
-            maker_fee=fees[0],
-            maker_released=released[0],
-            taker_order_id=taker.command.order_id,
-            taker_account=taker.command.account,
-            taker_account_sequence=self._private(taker),
-            taker_fee=fees[1],
-            taker_released=released[1],
-        )
-        maker.trades.append(event)
-        taker.trades.append(event)
-        self.events.append(event)
+        maker_fee, maker_released = maker.trade(price, size, maker.command.maker_bps)
+        taker_fee, taker_released = taker.trade(price, size, taker.command.taker_bps)
+        fees, released = (maker_fee, taker_fee), (maker_released, taker_released)
+        self.tell.traded(maker, taker, price=price, size=size, fees=fees, released=released)
         for order in resting:
-            self._touch(order)
+            self.tell.touch(order)
             order.shown -= size
             if not order.remaining:
                 self.close(order, "filled")
             elif not order.shown:
                 order.shown = order.slice
                 self._queue(order)
-                self._opened(order)
+                self.tell.opened(order)
 
     def _prevent(self, taker: NaiveOrder, maker: NaiveOrder, wanted: int) -> None:
         flag = taker.command.stp
@@ -225,73 +191,19 @@ class NaiveBook:
             self._shrink(taker, there, maker.price)
 
     def _shrink(self, order: NaiveOrder, size: int, price: int) -> None:
-        old_size, old_hold = order.size, order.hold
-        if order.funds is not None:
-            order.hold -= order.cost(size, price)
-            order.funds -= old_hold - order.hold
-        else:
-            order.size -= size
-            order.remaining -= size
-            order.shown = min(order.shown, order.remaining)
-            is_buy = order.command.side == "buy"
-            order.hold = order.needs(order.price, order.remaining) if is_buy else order.hold - size * order.lot_units
+        old_size = order.size
+        released = order.give_up(size, price)
         if order.where == "book":
-            self._touch(order)
-        self.changed(order, "stp", order.price, old_size, released=old_hold - order.hold)
-
-    def amend(self, order: NaiveOrder, *, price: int, size: int, hold: int, amend_id: str) -> None:
-        old_price, old_size = order.price, order.size
-        keeps_place = order.where != "book" or (price == old_price and size <= old_size)
-        if order.where == "book":
-            self._touch(order)
-        order.price, order.size, order.remaining = price, size, order.remaining + size - old_size
-        if not keeps_place:
-            self.open.remove(order)
-            order.where = "nowhere"
-        order.shown = min(order.shown, order.remaining) if order.where == "book" else order.remaining
-        needed = order.needs(price, order.remaining)
-        released = order.hold + hold - needed
-        order.hold = needed
-        self.changed(order, "amend", old_price, old_size, released=released, held=hold, amend_id=amend_id)
-        if not keeps_place:
-            self.execute(order)
-
-    def close(self, order: NaiveOrder, reason: DoneReason) -> None:
-        if order in self.open:
-            if order.where == "book":
-                self._touch(order)
-            self.open.remove(order)
-        if order in self.line:
-            self.line.remove(order)
-        order.where = "nowhere"
-        order.shown = order.remaining
-        released, order.hold = order.hold, 0
-        order.done_at, order.done_reason = self.at, reason
-        self.done.append(order)
-        self.sequence += 1
-        self.events.append(
-            OrderDone(
-                at=self.at,
-                sequence=self.sequence,
-                account_sequence=self._private(order),
-                order_id=order.command.order_id,
-                account=order.command.account,
-                product_id=self.product.id,
-                side=order.command.side,
-                price=order.price or None,
-                remaining=order.remaining,
-                reason=reason,
-                released=released,
-            )
-        )
+            self.tell.touch(order)
+        self.tell.changed(order, "stp", order.price, old_size, released=released)
 
     def _rest(self, order: NaiveOrder) -> None:
         self.open.append(order)
         order.where = "book"
         order.shown = order.slice
         self._queue(order)
-        self._touch(order)
-        self._opened(order)
+        self.tell.touch(order)
+        self.tell.opened(order)
 
     def _queue(self, order: NaiveOrder) -> None:
         """Behind all others."""
@@ -310,71 +222,22 @@ class NaiveBook:
             order.where = "line"
             self.line.append(order)
 
-    # States and auctions
+    # Halts and auctions
 
-    def change(self, status: MarketStatus, until: int | None, reason: StatusReason) -> None:
-        if status not in ("halted", "auction"):
-            self._uncross()
-        self.status, self.until, self.indicated = status, until, None
-        self.events.append(
-            StatusChanged(
-                at=self.at,
-                product_id=self.product.id,
-                status=status,
-                reason=reason,
-                until=until,
-                reference=self.reference,
-            )
-        )
-
-    def trip(self) -> None:
+    def _trip(self) -> None:
         if self.product.halt_us:
-            self.change("halted", self.at + self.product.halt_us, "breaker")
+            self.change("halted", self.tell.at + self.product.halt_us, "breaker")
         else:
             self.change("auction", self._auction_end(), "breaker")
 
-    def pass_time(self) -> None:
-        if self.until is not None and self.until <= self.at:
-            if self.status == "halted":
-                self.change("auction", self._auction_end(), "time")
-            else:
-                self.change("trading", None, "time")
-        if self.status == "auction":
-            told = self.auction() or (None, 0, 0)
-            if told != self.indicated:
-                self.indicated = told
-                price, volume, surplus = told
-                self.events.append(
-                    AuctionIndicated(
-                        at=self.at, product_id=self.product.id, price=price, volume=volume, surplus=surplus
-                    )
-                )
-
     def _auction_end(self) -> int | None:
-        return self.at + self.product.auction_us if self.product.auction_us else None
-
-    def auction(self) -> tuple[int, int, int] | None:
-        """Every tick is tried."""
-        bids, asks = self.side("buy"), self.side("sell")
-        if not bids or not asks or bids[0].price < asks[0].price:
-            return None
-        middle = (bids[0].price + asks[0].price) // 2
-        near = middle if self.reference is None else self.reference
-
-        def outcome(price: int) -> tuple[int, int]:
-            demand = sum(one.remaining for one in bids if one.price >= price)
-            supply = sum(one.remaining for one in asks if one.price <= price)
-            return min(demand, supply), demand - supply
-
-        ticks = range(asks[0].price, bids[0].price + 1)
-        price = min(ticks, key=lambda at: (-outcome(at)[0], abs(outcome(at)[1]), abs(at - near)))
-        return price, *outcome(price)
+        return self.tell.at + self.product.auction_us if self.product.auction_us else None
 
     def _uncross(self) -> None:
-        found = self.auction()
+        found = auction(self.side("buy"), self.side("sell"), self.reference)
         if found is None:
             return
-        price = found[0]
+        price = found.price
         while True:
             bids = [one for one in self.side("buy") if one.price >= price]
             asks = [one for one in self.side("sell") if one.price <= price]
@@ -385,116 +248,15 @@ class NaiveBook:
         self.reference = price
         self._printed([price])
 
-    # What is told
-
-    def _touch(self, order: NaiveOrder) -> None:
-        if (order.command.side, order.price) not in self.touched:
-            self.touched.append((order.command.side, order.price))
-
     def tell_levels(self) -> None:
-        for side, price in self.touched:
-            self.events.append(
-                LevelChanged(
-                    at=self.at,
-                    sequence=self.sequence,
-                    product_id=self.product.id,
-                    side=side,
-                    price=price,
-                    size=sum(one.shown for one in self.side(side) if one.price == price),
-                )
-            )
-
-    def _private(self, order: NaiveOrder) -> int:
-        self.accounts[order.command.account] += 1
-        return self.accounts[order.command.account]
-
-    def _receive(self, order: NaiveOrder, hold: int) -> None:
-        command = order.command
-        self.sequence += 1
-        self.events.append(
-            OrderReceived(
-                at=self.at,
-                sequence=self.sequence,
-                account_sequence=self._private(order),
-                order_id=command.order_id,
-                account=command.account,
-                product_id=command.product_id,
-                side=command.side,
-                type=command.type,
-                time_in_force=command.time_in_force,
-                post_only=command.post_only,
-                client_oid=command.client_oid,
-                price=order.price or None,
-                size=None if command.size is None else order.size,
-                funds=command.funds,
-                hold=hold,
-                stp=command.stp,
-                expire_at=command.expire_at,
-                stop=command.stop,
-                stop_price=command.stop_price,
-                display_size=command.display_size,
-            )
-        )
-
-    def _opened(self, order: NaiveOrder) -> None:
-        self.sequence += 1
-        self.events.append(
-            OrderOpened(
-                at=self.at,
-                sequence=self.sequence,
-                account_sequence=self._private(order),
-                order_id=order.command.order_id,
-                account=order.command.account,
-                product_id=self.product.id,
-                side=order.command.side,
-                price=order.price,
-                remaining=order.remaining,
-                shown=None if order.command.display_size is None else order.shown,
-            )
-        )
-
-    def changed(
-        self,
-        order: NaiveOrder,
-        reason: ChangeReason,
-        old_price: int,
-        old_size: int,
-        *,
-        released: int,
-        held: int = 0,
-        amend_id: str | None = None,
-    ) -> None:
-        is_public = order.where not in ("stops", "line")
-        self.sequence += is_public
-        by_funds = order.funds is not None
-        self.events.append(
-            OrderChanged(
-                at=self.at,
-                sequence=self.sequence if is_public else None,
-                account_sequence=self._private(order),
-                order_id=order.command.order_id,
-                account=order.command.account,
-                product_id=self.product.id,
-                side=order.command.side,
-                reason=reason,
-                price=order.price or None,
-                old_price=old_price or None,
-                size=None if by_funds else order.size,
-                old_size=None if by_funds else old_size,
-                remaining=order.remaining,
-                shown=None if order.command.display_size is None else order.shown,
-                held=held,
-                released=released,
-                amend_id=amend_id,
-            )
-        )
+        self.tell.levels(self.shown)
 
     def saved(self) -> SavedBook:
         """Its state, as the engine would save it."""
         return SavedBook(
             product=self.product,
-            sequence=self.sequence,
-            trade_id=self.trade_id,
+            sequence=self.tell.sequence,
+            trade_id=self.tell.trade_id,
             status=self.status,
             until=self.until,
             reference=self.reference,

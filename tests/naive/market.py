@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-from msgspec.structs import replace
-
 from matcher.core import reasons
-from matcher.core.state import ORDER_COLUMNS, TRADE_COLUMNS, VERSION, SavedOrder, State, digest, row
+from matcher.core.state import ORDER_COLUMNS, TRADE_COLUMNS, VERSION, State, digest, row
 from tests.naive.book import NaiveBook
 from tests.naive.orders import NaiveOrder
 from tests.naive.rules import amend_refusal, refusal
@@ -293,26 +291,7 @@ class NaiveMarket:
             transfers=self.transfers,
             amends=self.amends,
             order_ids=list(self.orders),
-            orders=[
-                SavedOrder(
-                    number=one.number,
-                    command=row(replace(one.command, deadline=None)),
-                    price=one.price,
-                    size=one.size,
-                    remaining=one.remaining,
-                    hidden=0 if one.where == "nowhere" else one.remaining - one.shown,
-                    funds=one.funds,
-                    hold=one.hold,
-                    value=str(one.value),
-                    weighted=str(one.weighted),
-                    waiting=one.where in ("stops", "line"),
-                    done_at=one.done_at,
-                    done_reason=one.done_reason,
-                    reject_reason=one.reject_reason,
-                    trades=[places[trade.product_id, trade.trade_id] for trade in one.trades],
-                )
-                for one in known
-            ],
+            orders=[one.saved([places[trade.product_id, trade.trade_id] for trade in one.trades]) for one in known],
             done=[one.number for one in self.done[-self.done_max :]],
             trades=[row(trade) for trade in trades.values()],
         )

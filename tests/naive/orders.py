@@ -3,11 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec.structs import replace
+
+from matcher.core.state import SavedOrder, row
 from venue.commands import PlaceOrder
 from venue.events import Traded
 from venue.orders import DoneReason, Side
 
-type Where = Literal["nowhere", "book", "stops", "line"]
+Where = Literal["nowhere", "book", "stops", "line"]
 
 OTHER: dict[Side, Side] = {"buy": "sell", "sell": "buy"}
 
@@ -85,3 +88,54 @@ class NaiveOrder:
         notional = remaining * price * self.tick_lot
         dearer = max(self.command.maker_bps, self.command.taker_bps, 0)
         return notional + up(self.weighted + notional * dearer) - up(self.weighted)
+
+    def trade(self, price: int, size: int, rate: int) -> tuple[int, int]:
+        """Trade that many lots: (its fee at this rate, what its hold no longer needs)."""
+        notional = price * size * self.tick_lot
+        fees_before = up(self.weighted)
+        self.paid.append((notional, rate))
+        fee = up(self.weighted) - fees_before
+        if self.funds is None:
+            self.remaining -= size
+        else:
+            self.size += size
+        if self.command.side == "sell":
+            self.hold -= size * self.lot_units
+            return fee, 0
+        left = self.hold - notional - fee
+        self.hold = self.needs(self.price, self.remaining) if self.funds is None else left
+        return fee, left - self.hold
+
+    def give_up(self, size: int, price: int) -> int:
+        """Want that many lots less, or what they cost at this price: what its hold no longer needs."""
+        old_hold = self.hold
+        if self.funds is not None:
+            self.hold -= self.cost(size, price)
+            self.funds -= old_hold - self.hold
+        else:
+            self.size -= size
+            self.remaining -= size
+            self.shown = min(self.shown, self.remaining)
+            is_buy = self.command.side == "buy"
+            self.hold = self.needs(self.price, self.remaining) if is_buy else self.hold - size * self.lot_units
+        return old_hold - self.hold
+
+    def saved(self, trades: list[int]) -> SavedOrder:
+        """Its state, as the engine would save it; `trades` are the places of its trades among all."""
+        return SavedOrder(
+            number=self.number,
+            command=row(replace(self.command, deadline=None)),
+            price=self.price,
+            size=self.size,
+            remaining=self.remaining,
+            hidden=0 if self.where == "nowhere" else self.remaining - self.shown,
+            funds=self.funds,
+            hold=self.hold,
+            value=str(self.value),
+            weighted=str(self.weighted),
+            waiting=self.where in ("stops", "line"),
+            done_at=self.done_at,
+            done_reason=self.done_reason,
+            reject_reason=self.reject_reason,
+            trades=trades,
+        )
