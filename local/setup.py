@@ -56,11 +56,11 @@ def on_path(name: str) -> list[Path]:
     return [path for path in found if os.access(path, os.X_OK) and path.is_file()]
 
 
-def in_pyenv() -> list[Path]:
-    """Every Python of the right version that pyenv installed, active or not, newest first."""
+def in_pyenv(version: str) -> list[Path]:
+    """Every Python of this version that pyenv installed, active or not, newest first."""
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     try:
-        return sorted(versions.glob(f"{PYTHON}.*/bin/python{PYTHON}"), reverse=True)
+        return sorted(versions.glob(f"{version}.*/bin/python{version}"), reverse=True)
     except OSError:  # another user's
         return []
 
@@ -87,7 +87,7 @@ def find_uv() -> Path:
 
 def find_python(uv: Path) -> Path:
     """Give a real CPython 3.13: from PATH, from pyenv, or fetched by uv."""
-    candidates = [Path(sys.executable), *on_path(f"python{PYTHON}"), *in_pyenv()]
+    candidates = [Path(sys.executable), *on_path(f"python{PYTHON}"), *in_pyenv(PYTHON)]
     known = answers(uv, "python", "find", "--no-python-downloads", "--no-project", PYTHON)
     candidates += [Path(known)] if known else []
     ask = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2], sys.base_prefix)"

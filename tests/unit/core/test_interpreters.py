@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.core.interpreters import Absent, interpreter
+
 ROOT = Path(__file__).parents[3]
-# Virtual environments with msgspec in them, made by hand: `uv venv --python 3.11 .local/interpreters/3.11`.
-INTERPRETERS = ROOT / ".local" / "interpreters"
 PROGRAM = """
 import hashlib
 from random import Random
@@ -27,11 +27,11 @@ print(sha.hexdigest())
 """
 
 
-def digest_under(python: str, seed: str) -> str:
+def digest_under(python: Path, seed: str) -> str:
     """What the program prints under this interpreter and PYTHONHASHSEED."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "layers" / "domain")])
     answer = subprocess.run(
-        [python, "-c", PROGRAM],
+        [str(python), "-c", PROGRAM],
         env={"PYTHONPATH": path, "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=ROOT,
         capture_output=True,
@@ -45,13 +45,14 @@ def digest_under(python: str, seed: str) -> str:
 @pytest.fixture(scope="module")
 def ours() -> str:
     """The digest under the interpreter that runs the tests."""
-    return digest_under(sys.executable, "7")
+    return digest_under(Path(sys.executable), "7")
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_every_interpreter_and_every_hash_seed_gives_the_same_digest(version: str, seed: str, ours: str) -> None:
-    python = INTERPRETERS / version / "bin" / "python"
-    if not python.exists():
-        pytest.skip(f"no Python {version} with msgspec in .local/interpreters/{version}")
-    assert digest_under(str(python), seed) == ours
+    try:
+        python = interpreter(version)
+    except Absent as absent:
+        pytest.skip(str(absent))
+    assert digest_under(python, seed) == ours
