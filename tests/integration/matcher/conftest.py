@@ -7,20 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import msgspec
-import psycopg
 import pytest
 from mypy_boto3_sqs import SQSClient
-from psycopg import sql
-from redis import Redis
 
-from local.processes import Running, stop
-from local.servers import CREDENTIALS, ENDINGS
-from local.servers import launch as launch_server
-from local.state import State, choose_ports
-from matcher.shell.wiring import Database
-from tests.integration.matcher.process import MatcherProcess
-from venue_aws.cache import Cache
+from local.servers import CREDENTIALS
+from local.state import State
+from tests.cluster.database import NewDatabase, create_database
+from tests.cluster.process import MatcherProcess
+from tests.cluster.redis import RedisServer
 
 LEASE_S = 1.0
 
@@ -29,36 +23,6 @@ type Environment = dict[str, str]
 type NewQueue = Callable[..., str]
 
 _numbers = itertools.count(1)
-
-
-class NewDatabase(msgspec.Struct, frozen=True):
-    """A database of one test: as the matcher's settings name it, and as psycopg does."""
-
-    settings: Database
-    url: str
-
-    def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
-        """Run one query and give its rows."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(query.encode(), parameters or None).fetchall()
-
-    def run(self, statement: str, *parameters: object) -> None:
-        """Run one statement."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(statement.encode(), parameters or None)
-
-
-def create_database(postgres: str, state: State) -> NewDatabase:
-    """Make an empty database."""
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    return NewDatabase(
-        Database(
-            host="127.0.0.1", port=state.ports.postgres, user="postgres", password=state.database_password, name=name
-        ),
-        postgres.rpartition("/")[0] + f"/{name}",
-    )
 
 
 @pytest.fixture
@@ -94,42 +58,6 @@ def shared_matcher(postgres: str, state: State, grounds: Path) -> Iterator[Match
         yield process.wait_until_ready()
     finally:
         process.kill()
-
-
-class RedisServer:
-    """A Redis that a test may stop and start again; it comes back empty."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._state = State(ports=choose_ports(None))
-        self._running: Running | None = None
-
-    def environment(self) -> dict[str, str]:
-        """What a matcher is told about it."""
-        return {
-            "REDIS_HOST": "127.0.0.1",
-            "REDIS_PORT": str(self._state.ports.redis),
-            "REDIS_PASSWORD": self._state.redis_password,
-        }
-
-    def cache(self) -> Cache:
-        """A reader of it."""
-        return Cache.connect(
-            host="127.0.0.1", port=self._state.ports.redis, password=self._state.redis_password, timeout_ms=2000
-        )
-
-    def forget(self) -> None:
-        """Take away all its keys."""
-        with Redis(host="127.0.0.1", port=self._state.ports.redis, password=self._state.redis_password) as client:
-            client.flushall()
-
-    def start(self) -> None:
-        """Start it, empty."""
-        self._running = launch_server("redis", self._folder, self._state)
-
-    def stop(self) -> None:
-        """Stop it; its keys are gone."""
-        stop(self._running, how=ENDINGS["redis"])
 
 
 @pytest.fixture

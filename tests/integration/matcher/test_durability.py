@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import urllib3
 
-from tests.integration.matcher.conftest import LEASE_S, NewDatabase, StartMatcher
-from tests.integration.matcher.flow import flow, limit
-from tests.integration.matcher.process import MatcherProcess
+from tests.cluster.database import NewDatabase
+from tests.cluster.flow import flow, limit
+from tests.cluster.process import MatcherProcess
+from tests.integration.matcher.conftest import LEASE_S, StartMatcher
 from venue.commands import PlaceOrder
 
 

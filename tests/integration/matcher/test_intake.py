@@ -6,9 +6,10 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from tests.integration.matcher.conftest import NewDatabase, StartMatcher
-from tests.integration.matcher.flow import limit
-from tests.integration.matcher.process import MatcherProcess, raw_http
+from tests.cluster.database import NewDatabase
+from tests.cluster.flow import limit
+from tests.cluster.process import MatcherProcess, raw_http
+from tests.integration.matcher.conftest import StartMatcher
 from venue import wire
 from venue.commands import CancelAll, CancelOrder, Deposit
 

@@ -13,8 +13,8 @@ from matcher.shell.lease import Lease
 from matcher.shell.migrations import MigrationChanged, migrate, scripts
 from matcher.shell.recovery import recover
 from matcher.shell.sequencer import Sequencer
-from tests.integration.matcher.conftest import NewDatabase
-from tests.integration.matcher.flow import BTC_USD, flow
+from tests.cluster.database import NewDatabase
+from tests.cluster.flow import BTC_USD, flow
 from venue.commands import ListProduct
 
 TABLES = ("batches", "orders", "trades", "postings", "products")

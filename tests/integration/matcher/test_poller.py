@@ -6,8 +6,9 @@ from collections.abc import Callable
 import msgspec
 from mypy_boto3_sqs import SQSClient
 
-from tests.integration.matcher.conftest import Environment, NewDatabase, NewQueue, StartMatcher
-from tests.integration.matcher.flow import flow, limit
+from tests.cluster.database import NewDatabase
+from tests.cluster.flow import flow, limit
+from tests.integration.matcher.conftest import Environment, NewQueue, StartMatcher
 from venue.commands import CancelOrder, Deposit
 from venue_aws.queues import OrderQueue, connect
 

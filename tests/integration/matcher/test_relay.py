@@ -12,8 +12,9 @@ from mypy_boto3_sqs import SQSClient
 from matcher.shell.journal import connection
 from matcher.shell.migrations import migrate, scripts
 from matcher.shell.relay import CHUNK_MAX, Relay
-from tests.integration.matcher.conftest import Environment, NewDatabase, NewQueue, StartMatcher
-from tests.integration.matcher.flow import BTC_USD, flow
+from tests.cluster.database import NewDatabase
+from tests.cluster.flow import BTC_USD, flow
+from tests.integration.matcher.conftest import Environment, NewQueue, StartMatcher
 from venue import wire
 from venue.events import CancelRefused
 from venue.ledger import imbalance, postings

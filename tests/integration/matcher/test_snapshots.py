@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.matcher.conftest import NewDatabase, RedisServer, StartMatcher
-from tests.integration.matcher.flow import BTC_USD, flow, limit
+from tests.cluster.database import NewDatabase
+from tests.cluster.flow import BTC_USD, flow, limit
+from tests.cluster.redis import RedisServer
+from tests.integration.matcher.conftest import StartMatcher
 from venue.ports import Top
 from venue_aws.cache import CacheDown, Owner
 

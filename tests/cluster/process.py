@@ -1,4 +1,4 @@
-"""A real matcher process under test: started, asked, paused, killed."""
+"""A real matcher process: started, asked, paused, killed."""
 
 import signal
 import socket
@@ -18,7 +18,7 @@ from venue import wire
 from venue.commands import AnyCommand
 from venue.wire import Outcome
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
 
 _OUTCOMES = msgspec.json.Decoder(list[Outcome])
