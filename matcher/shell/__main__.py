@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
 
 import uvloop
 
@@ -13,6 +14,7 @@ from matcher.shell import log as logs
 from matcher.shell import wiring
 from matcher.shell.catalogue import BadCatalogue, load
 from matcher.shell.intake import application
+from matcher.shell.journal import connection
 from matcher.shell.poller import WAIT_S
 from matcher.shell.server import http_server
 from matcher.shell.service import Matcher
@@ -47,7 +49,7 @@ async def serve(settings: wiring.Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     matcher = Matcher(
         parts(settings),
-        settings.database,
+        partial(connection, settings.database),
         shard=settings.shard,
         address=settings.advertised_url,
         lease_s=settings.lease_s,

@@ -6,7 +6,6 @@ journal statement checks.
 
 import asyncio
 import logging
-import time
 from typing import Final
 
 import asyncpg
@@ -47,7 +46,7 @@ class Lease:
         cls, connection: asyncpg.Connection, *, shard: int, owner: str, address: str, length_s: float
     ) -> "Lease | None":
         """Take the lease if it is free, ran out, or is this owner's own: the epoch rises. None: another holds it."""
-        asked = time.monotonic()
+        asked = asyncio.get_running_loop().time()
         epoch = await connection.fetchval(_TAKE, shard, owner, address, length_s, timeout=length_s)
         if epoch is None:
             return None
@@ -60,7 +59,7 @@ class Lease:
         """
         while True:
             await asyncio.sleep(self.length_s / 3)
-            asked = time.monotonic()
+            asked = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout(self._ends - asked):
                     epoch = await self._connection.fetchval(_RENEW, self._shard, self.epoch, self.length_s)

@@ -7,7 +7,6 @@ full, what was received is held here, and nothing more is received.
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -102,8 +101,9 @@ class Poller:
             if self._is_over():
                 await asyncio.to_thread(self._queue.give_back, waiting)
                 return
-            if time.monotonic() - held_at >= _HOLD_AGAIN_S:
-                held_at = time.monotonic()
+            now = asyncio.get_running_loop().time()
+            if now - held_at >= _HOLD_AGAIN_S:
+                held_at = now
                 await self._hold(waiting)
             await backoff.wait()
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
 
@@ -9,14 +11,15 @@ import asyncpg
 
 from matcher.shell.backoff import Backoff, wait_for
 from matcher.shell.errors import JournalBroken, MatcherError, NotOwner, Starting
-from matcher.shell.journal import connection
 from matcher.shell.lease import Lease
 from matcher.shell.migrations import MigrationChanged, migrate, scripts
 from matcher.shell.sequencer import Sequencer
 from matcher.shell.tenure import Parts, Tenure
-from matcher.shell.wiring import Database
 
 log = logging.getLogger("matcher.service")
+
+# Opens one connection of its own to the journal, closed at the end of its context.
+type Connect = Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
 
 # These ends are part of life; any other exception is a defect and is logged with its trace.
 _EXPECTED = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, MatcherError)
@@ -25,9 +28,9 @@ _EXPECTED = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 class Matcher:
     """One process's share in one shard, as its owner or as a standby. `address`: where others reach it."""
 
-    def __init__(self, parts: Parts, database: Database, *, shard: int, address: str, lease_s: float) -> None:
+    def __init__(self, parts: Parts, connect: Connect, *, shard: int, address: str, lease_s: float) -> None:
         self._parts = parts
-        self._database = database
+        self._connect = connect
         self._shard = shard
         self._address = address
         self._lease_s = lease_s
@@ -72,7 +75,7 @@ class Matcher:
         """Serve until stopped. Raises JournalBroken or MigrationChanged: then this program must not serve."""
         while not self._stop.is_set():
             try:
-                async with connection(self._database) as own:
+                async with self._connect() as own:
                     await migrate(own, scripts())
                     await self._serve_once(own)
             except* (JournalBroken, MigrationChanged):
@@ -92,7 +95,7 @@ class Matcher:
         self._refusal, self._epoch = Starting, lease.epoch
         log.info("lease_taken", extra={"shard": self._shard, "epoch": lease.epoch})
         try:
-            async with connection(self._database) as journal, connection(self._database) as relay:
+            async with self._connect() as journal, self._connect() as relay:
                 tenure = Tenure(
                     self._parts, lease, shard=self._shard, address=self._address, journal=journal, relay=relay
                 )

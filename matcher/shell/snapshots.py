@@ -91,11 +91,12 @@ class Snapshots:
 
     async def _follow(self) -> None:
         """Write what changes, until Redis does not know this owner any more, and so perhaps nothing."""
-        checked = time.monotonic()
+        now = asyncio.get_running_loop().time
+        checked = now()
         while True:
             await wait_for(self._wake, CHECK_S)
             self._wake.clear()
-            started = time.monotonic()
+            started = now()
             if started - checked >= CHECK_S:
                 checked = started
                 owners = await asyncio.to_thread(self._cache.owners)
@@ -103,7 +104,7 @@ class Snapshots:
                     return
             if self._dirty and not await self._write():
                 return
-            await asyncio.sleep(PAUSE_S - (time.monotonic() - started))
+            await asyncio.sleep(PAUSE_S - (now() - started))
 
     async def _write(self) -> bool:
         names, self._dirty = self._dirty, set()

@@ -14,7 +14,7 @@ from matcher.shell.lease import Lease
 from matcher.shell.poller import OrderSource, Poller
 from matcher.shell.recovery import Recovered, recover
 from matcher.shell.relay import Relay
-from matcher.shell.sequencer import Sequencer
+from matcher.shell.sequencer import Clock, Sequencer
 from matcher.shell.snapshots import MarketCache, Snapshots
 from venue import wire
 from venue.commands import ListProduct
@@ -25,13 +25,22 @@ from venue_aws.cache import Owner
 log = logging.getLogger("matcher.tenure")
 
 
+def wall_clock() -> int:
+    """Give µs since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a matcher works with; a part that is None is off. `put_batch` blocks and may raise QueueDown."""
+    """What a matcher works with; a part that is None is off. `put_batch` blocks and may raise QueueDown.
+
+    clock: see Sequencer.
+    """
 
     products: list[Product]
     orders: OrderSource | None
     put_batch: Callable[[Sequence[wire.Batch]], None] | None
     cache: MarketCache | None
+    clock: Clock = wall_clock
 
 
 class Tenure:
@@ -62,7 +71,7 @@ class Tenure:
         """
         async with asyncio.TaskGroup() as tasks:
             keeper = tasks.create_task(self._lease.keep())
-            started = time.monotonic()
+            started = asyncio.get_running_loop().time()
             recovered = await recover(recorded(self._journal, shard=self._shard), shard=self._shard)
             sequencer = await self._sequencer(recovered)
             writer = tasks.create_task(sequencer.run())
@@ -81,7 +90,7 @@ class Tenure:
                     "shard": self._shard,
                     "epoch": self._lease.epoch,
                     "sequence": sequencer.sequence,
-                    "recovery_s": round(time.monotonic() - started, 3),
+                    "recovery_s": round(asyncio.get_running_loop().time() - started, 3),
                 },
             )
             await stop.wait()
@@ -104,7 +113,7 @@ class Tenure:
             ),
             sequence=recovered.sequence,
             at=recovered.at,
-            clock=lambda: time.time_ns() // 1000,
+            clock=self._parts.clock,
             committed=self._tell,
         )
 

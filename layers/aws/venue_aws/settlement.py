@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import boto3
@@ -47,12 +47,23 @@ class Touch(msgspec.Struct, frozen=True):
 
 
 class Settlement:
-    """The wallets table, as settlement writes it. `settle` may be called by several processes at once."""
+    """The wallets table, as settlement writes it. `settle` may be called by several processes at once.
 
-    def __init__(self, client: DynamoDBClient, table: str, *, writers_max: int = WRITERS_MAX) -> None:
+    writers: who writes a batch's wallets side by side.
+    """
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        *,
+        writers: Executor | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._client = client
         self._table = table
-        self._writers = ThreadPoolExecutor(writers_max, thread_name_prefix="settle")
+        self._writers = writers or ThreadPoolExecutor(WRITERS_MAX, thread_name_prefix="settle")
+        self._sleep = sleep
 
     @classmethod
     def connect(cls, table: str) -> Settlement:
@@ -127,7 +138,7 @@ class Settlement:
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
                 # Chance only spreads competitors out in time; no result depends on it.
-                time.sleep(BACKOFF_S * attempt * (0.5 + random.random()))  # noqa: S311
+                self._sleep(BACKOFF_S * attempt * (0.5 + random.random()))  # noqa: S311
             try:
                 return self._client.update_item(
                     TableName=self._table,
