@@ -4,7 +4,7 @@ SETUP := $(PYTHON) local/setup.py
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test check invoke record prove bench api lock clean
+.PHONY: help setup up down status logs demo test check invoke record prove bench plan api lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ prove: ## A long campaign, with faults that really happen (CAMPAIGN=differential
 
 bench: ## The matcher's speed on this machine
 	@$(SETUP) && $(RUN) bench.matcher
+
+plan: ## Sizes, cost and latency for a rate of requests, beside a conventional sizing (RPS=500)
+	@$(SETUP) && $(RUN) infra.plan $(if $(RPS),--rps $(RPS))
 
 api: ## Write docs/api/openapi.yaml anew, from the functions
 	@$(SETUP) && .venv/bin/python docs/api/generate.py
