@@ -18,7 +18,7 @@ def refusal(order: PlaceOrder, book: Book | None, account: Account) -> str | Non
     """Give the reason (matcher.core.reasons) for which `order` is refused, or None when it is taken on."""
     if book is None:
         return reasons.UNKNOWN_PRODUCT
-    if order.deadline is not None and order.at > order.deadline:
+    if order.deadline is not None and not order.at <= order.deadline <= UNITS_MAX:
         return reasons.DEADLINE
     product = book.product
     malformed = _limit(order, product) if order.type == "limit" else _market(order, product)

@@ -25,7 +25,7 @@ def place(order: WorkingOrder, turn: Turn) -> None:
     if order.command.stop is not None:
         stops.accept(order, turn)
         return
-    turn.events.append(telling.received(order, turn.book, turn.at, order.hold))
+    turn.events.append(telling.received(order, turn.book, turn.at, order.command))
     execute(order, turn)
 
 
@@ -33,7 +33,7 @@ def settle(turn: Turn) -> None:
     """After a command's own work: wake the stop orders whose price was reached, one after the other."""
     for order in stops.awake(turn.book):
         turn.events.append(telling.activated(order, at=turn.at))
-        turn.events.append(telling.received(order, turn.book, turn.at, 0))
+        turn.events.append(telling.received(order, turn.book, turn.at, telling.as_it_woke(order)))
         execute(order, turn)
 
 

@@ -39,7 +39,7 @@ BAD_REFERENCE: Final = "bad_reference"
 MEANING: Final[dict[str, str]] = {
     # orders
     UNKNOWN_PRODUCT: "this shard has no such market",
-    DEADLINE: "the order reached the matcher after the time at which it had to be there",
+    DEADLINE: "the order reached the matcher after the time at which it had to be there, or that time fits no 63 bits",
     BAD_PRICE: "a limit order needs a price from one tick to the product's largest; so does a worst price",
     BAD_SIZE: "an order needs a size, or funds instead of it",
     SIZE_TOO_SMALL: "fewer lots than the product allows",

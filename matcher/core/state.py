@@ -8,7 +8,6 @@ import hashlib
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import replace
 
 from matcher.core.book import Book, Ladder
 from matcher.core.register import Register
@@ -123,8 +122,7 @@ def row(values: PlaceOrder | Traded) -> list[Any]:
 def _saved_order(order: WorkingOrder, trades: list[int]) -> SavedOrder:
     return SavedOrder(
         number=order.number,
-        # Once the order was taken its deadline decides nothing, and may be larger than what can be saved.
-        command=row(replace(order.command, deadline=None)),
+        command=row(order.command),
         price=order.price,
         size=order.size,
         remaining=order.remaining,

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from matcher.core.book import Book
 from matcher.core.working import WorkingOrder, storable
+from venue.commands import PlaceOrder
 from venue.events import (
     ChangeReason,
     OrderChanged,
@@ -15,67 +16,22 @@ from venue.events import (
 )
 
 
-def received(order: WorkingOrder, book: Book, at: int, hold: int) -> OrderReceived:
-    """It is taken on. `hold`: what it brought, 0 where that was told before."""
-    command = order.command
+def received(order: WorkingOrder, book: Book, at: int, told: PlaceOrder) -> OrderReceived:
+    """It is taken on, as `told`: its command, or what that has become where it waited before."""
     account = order.account
     book.sequence += 1
     account.sequence += 1
-    # Python makes calls with more than 15 names several times slower, and few orders have more to tell than these.
-    event = OrderReceived(
-        at=at,
-        sequence=book.sequence,
-        account_sequence=account.sequence,
-        order_id=order.order_id,
-        account=account.name,
-        product_id=book.product_id,
-        side=command.side,
-        type=command.type,
-        time_in_force=command.time_in_force,
-        post_only=command.post_only,
-        client_oid=command.client_oid,
-        price=order.price or None,
-        size=order.size or None,
-        hold=hold,
-        stp=command.stp,
-    )
-    if command.funds is None and command.display_size is None and command.expire_at is None and command.stop is None:
-        return event
-    return replace(
-        event,
-        funds=command.funds,
-        expire_at=command.expire_at,
-        stop=command.stop,
-        stop_price=command.stop_price,
-        display_size=command.display_size,
-    )
+    return OrderReceived(at, told, book.sequence, account.sequence)
 
 
 def accepted(order: WorkingOrder, *, at: int) -> StopAccepted:
     """It waits for its stop price."""
-    command = order.command
-    assert command.stop is not None
-    assert command.stop_price is not None
-    return StopAccepted(
-        at=at,
-        account_sequence=order.account.next_sequence(),
-        order_id=command.order_id,
-        account=command.account,
-        product_id=command.product_id,
-        side=command.side,
-        type=command.type,
-        time_in_force=command.time_in_force,
-        client_oid=command.client_oid,
-        price=command.price,
-        size=command.size,
-        funds=command.funds,
-        hold=command.hold,
-        stop=command.stop,
-        stop_price=command.stop_price,
-        stp=command.stp,
-        expire_at=command.expire_at,
-        display_size=command.display_size,
-    )
+    return StopAccepted(at, order.command, order.account.next_sequence())
+
+
+def as_it_woke(order: WorkingOrder) -> PlaceOrder:
+    """A stop order's command with what amends have made of it, and without the hold, which was told before."""
+    return replace(order.command, price=order.price or None, size=order.size or None, hold=0)
 
 
 def activated(order: WorkingOrder, *, at: int) -> StopActivated:
@@ -102,16 +58,16 @@ def opened(order: WorkingOrder, book: Book, at: int) -> OrderOpened:
     book.sequence += 1
     account.sequence += 1
     return OrderOpened(
-        at=at,
-        sequence=book.sequence,
-        account_sequence=account.sequence,
-        order_id=order.order_id,
-        account=account.name,
-        product_id=book.product_id,
-        side=command.side,
-        price=order.price,
-        remaining=order.remaining,
-        shown=None if command.display_size is None else order.remaining - order.hidden,
+        at,
+        book.sequence,
+        account.sequence,
+        command.order_id,
+        account.name,
+        command.product_id,
+        command.side,
+        order.price,
+        order.remaining,
+        None if command.display_size is None else order.remaining - order.hidden,
     )
 
 
@@ -163,12 +119,13 @@ def refused(order: WorkingOrder, reason: str) -> OrderRefused:
     order.hold = 0
     order.done_at = command.at
     order.reject_reason = reason
-    command = order.command = replace(
+    order.command = replace(
         command,
         price=storable(command.price),
         size=storable(command.size),
         funds=storable(command.funds),
         hold=max(storable(command.hold) or 0, 0),
+        deadline=storable(command.deadline),
         expire_at=storable(command.expire_at),
         stop_price=storable(command.stop_price),
         display_size=storable(command.display_size),
@@ -177,25 +134,4 @@ def refused(order: WorkingOrder, reason: str) -> OrderRefused:
     )
     order.price = order.size = order.remaining = 0
     order.funds = None
-    return OrderRefused(
-        at=command.at,
-        account_sequence=order.account.next_sequence(),
-        order_id=command.order_id,
-        account=command.account,
-        product_id=command.product_id,
-        side=command.side,
-        type=command.type,
-        time_in_force=command.time_in_force,
-        post_only=command.post_only,
-        client_oid=command.client_oid,
-        price=command.price,
-        size=command.size,
-        funds=command.funds,
-        hold=command.hold,
-        reason=reason,
-        stp=command.stp,
-        expire_at=command.expire_at,
-        stop=command.stop,
-        stop_price=command.stop_price,
-        display_size=command.display_size,
-    )
+    return OrderRefused(command.at, order.command, order.account.next_sequence(), reason)

@@ -1,7 +1,5 @@
 """Two orders meet."""
 
-from msgspec.structs import replace
-
 from matcher.core import telling
 from matcher.core.book import Level
 from matcher.core.turn import Turn
@@ -20,26 +18,25 @@ def trade(maker: WorkingOrder, taker: WorkingOrder, turn: Turn, price: int, size
     # Each side takes its own number: an account that trades with itself takes two.
     maker_sequence = maker.account.next_sequence()
     taker_sequence = taker.account.next_sequence()
-    # Fifteen names and no more: see telling.received.
     traded = Traded(
-        at=turn.at,
-        sequence=book.sequence,
-        trade_id=book.trade_id,
-        product_id=book.product_id,
-        side=maker.command.side,
-        price=price,
-        size=size,
-        maker_order_id=maker.order_id,
-        maker_account=maker.account.name,
-        maker_account_sequence=maker_sequence,
-        maker_fee=maker_fee,
-        taker_order_id=taker.order_id,
-        taker_account=taker.account.name,
-        taker_account_sequence=taker_sequence,
-        taker_fee=taker_fee,
+        turn.at,
+        book.sequence,
+        book.trade_id,
+        book.product_id,
+        maker.command.side,
+        price,
+        size,
+        maker.order_id,
+        maker.account.name,
+        maker_sequence,
+        maker_fee,
+        taker.order_id,
+        taker.account.name,
+        taker_sequence,
+        taker_fee,
+        maker_released,
+        taker_released,
     )
-    if maker_released or taker_released:
-        traded = replace(traded, maker_released=maker_released, taker_released=taker_released)
     maker.keep(traded)
     taker.keep(traded)
     return traded

@@ -57,14 +57,7 @@ class Turn:
         book = self.book
         for level in self.touched.values():
             self.events.append(
-                LevelChanged(
-                    at=self.at,
-                    sequence=book.sequence,
-                    product_id=book.product_id,
-                    side=level.ladder.side,
-                    price=level.price,
-                    size=level.size,
-                )
+                LevelChanged(self.at, book.sequence, book.product_id, level.ladder.side, level.price, level.size)
             )
 
 
@@ -77,16 +70,9 @@ def lay(order: WorkingOrder, own: Ladder, book: Book, at: int) -> list[AnyEvent]
     level = own.add(order, price)
     order.peers[order.order_id] = order
     return [
-        telling.received(order, book, at, order.hold),
+        telling.received(order, book, at, order.command),
         telling.opened(order, book, at),
-        LevelChanged(
-            at=at,
-            sequence=book.sequence,
-            product_id=book.product_id,
-            side=own.side,
-            price=price,
-            size=level.size,
-        ),
+        LevelChanged(at, book.sequence, book.product_id, own.side, price, level.size),
     ]
 
 
@@ -100,12 +86,5 @@ def cancel(order: WorkingOrder, book: Book, at: int) -> list[AnyEvent]:
     sequence = book.sequence
     return [
         order.close("canceled", at, sequence),
-        LevelChanged(
-            at=at,
-            sequence=sequence,
-            product_id=book.product_id,
-            side=ladder.side,
-            price=level.price,
-            size=level.size,
-        ),
+        LevelChanged(at, sequence, book.product_id, ladder.side, level.price, level.size),
     ]

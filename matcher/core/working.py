@@ -171,17 +171,17 @@ class WorkingOrder:
         self.done_reason = reason
         command = self.command
         return OrderDone(
-            at=at,
-            sequence=sequence,
-            account_sequence=account.sequence,
-            order_id=self.order_id,
-            account=account.name,
-            product_id=command.product_id,
-            side=command.side,
-            price=self.price or None,
-            remaining=self.remaining,
-            reason=reason,
-            released=released,
+            at,
+            sequence,
+            account.sequence,
+            self.order_id,
+            account.name,
+            command.product_id,
+            command.side,
+            self.price or None,
+            self.remaining,
+            reason,
+            released,
         )
 
     def view(self) -> Order:

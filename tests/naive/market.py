@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from matcher.core import reasons
 from matcher.core.state import ORDER_COLUMNS, TRADE_COLUMNS, VERSION, State, digest, row
 from tests.naive.book import NaiveBook
@@ -126,25 +128,9 @@ class NaiveMarket:
         self.done.append(order)
         return OrderRefused(
             at=command.at,
+            order=replace(command, hold=max(command.hold, 0)),
             account_sequence=self._next(command.account),
-            order_id=command.order_id,
-            account=command.account,
-            product_id=command.product_id,
-            side=command.side,
-            type=command.type,
-            time_in_force=command.time_in_force,
-            post_only=command.post_only,
-            client_oid=command.client_oid,
-            price=command.price,
-            size=command.size,
-            funds=command.funds,
-            hold=max(command.hold, 0),
             reason=reason or "",
-            stp=command.stp,
-            expire_at=command.expire_at,
-            stop=command.stop,
-            stop_price=command.stop_price,
-            display_size=command.display_size,
         )
 
     def _amend(self, command: AmendOrder) -> AnyEvent | None:

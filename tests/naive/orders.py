@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from msgspec.structs import replace
-
 from matcher.core.state import SavedOrder, row
 from venue.commands import PlaceOrder
 from venue.events import Traded
@@ -124,7 +122,7 @@ class NaiveOrder:
         """Its state, as the engine would save it; `trades` are the places of its trades among all."""
         return SavedOrder(
             number=self.number,
-            command=row(replace(self.command, deadline=None)),
+            command=row(self.command),
             price=self.price,
             size=self.size,
             remaining=self.remaining,

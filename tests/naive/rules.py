@@ -18,7 +18,7 @@ def refusal(order: PlaceOrder, book: NaiveBook | None) -> str | None:
     if book is None:
         return reasons.UNKNOWN_PRODUCT
     rules = [
-        (order.deadline is not None and order.at > order.deadline, reasons.DEADLINE),
+        (order.deadline is not None and not order.at <= order.deadline <= UNITS_MAX, reasons.DEADLINE),
         *_shape(order, book.product),
         *_terms(order, book.product),
     ]

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from tests.naive.orders import NaiveOrder
 from venue.events import (
     AnyEvent,
@@ -47,29 +49,7 @@ class Teller:
         return self.accounts[order.command.account]
 
     def stop_accepted(self, order: NaiveOrder) -> None:
-        command = order.command
-        self.events.append(
-            StopAccepted(
-                at=self.at,
-                account_sequence=self._private(order),
-                order_id=command.order_id,
-                account=command.account,
-                product_id=command.product_id,
-                side=command.side,
-                type=command.type,
-                time_in_force=command.time_in_force,
-                client_oid=command.client_oid,
-                price=command.price,
-                size=command.size,
-                funds=command.funds,
-                hold=command.hold,
-                stop=command.stop or "loss",
-                stop_price=command.stop_price or 0,
-                stp=command.stp,
-                expire_at=command.expire_at,
-                display_size=command.display_size,
-            )
-        )
+        self.events.append(StopAccepted(at=self.at, order=order.command, account_sequence=self._private(order)))
 
     def stop_activated(self, order: NaiveOrder) -> None:
         command = order.command
@@ -87,29 +67,13 @@ class Teller:
         )
 
     def received(self, order: NaiveOrder, hold: int) -> None:
-        command = order.command
+        size = None if order.command.size is None else order.size
         self.events.append(
             OrderReceived(
                 at=self.at,
+                order=replace(order.command, price=order.price or None, size=size, hold=hold),
                 sequence=self._public(),
                 account_sequence=self._private(order),
-                order_id=command.order_id,
-                account=command.account,
-                product_id=command.product_id,
-                side=command.side,
-                type=command.type,
-                time_in_force=command.time_in_force,
-                post_only=command.post_only,
-                client_oid=command.client_oid,
-                price=order.price or None,
-                size=None if command.size is None else order.size,
-                funds=command.funds,
-                hold=hold,
-                stp=command.stp,
-                expire_at=command.expire_at,
-                stop=command.stop,
-                stop_price=command.stop_price,
-                display_size=command.display_size,
             )
         )
 

@@ -5,7 +5,7 @@ import pytest
 
 from matcher.core import state
 from matcher.core.engine import Engine
-from tests.unit.core.floor import Floor, kinds, trades
+from tests.unit.core.floor import Floor, kinds, refused, trades
 from venue.commands import Deposit, PlaceOrder
 from venue.money import UNITS_MAX
 
@@ -69,9 +69,10 @@ def test_numbers_that_need_more_than_64_bits_are_saved() -> None:
         assert Engine.restore(floor_.engine.save()).digest() == floor_.engine.digest()
 
 
-def test_a_deadline_of_any_size_hinders_no_saving_of_an_order_that_was_taken() -> None:
+def test_a_deadline_that_fits_no_63_bits_is_refused_and_hinders_no_saving() -> None:
     floor = Floor()
-    floor.buy("b", 1, 100, deadline=10**40)
+    assert kinds(floor.buy("a", 1, 100, deadline=UNITS_MAX)) == ["received", "open", "level"]
+    assert refused(floor.buy("b", 1, 100, deadline=UNITS_MAX + 1)) == "deadline"
     assert Engine.restore(floor.engine.save()).digest() == floor.engine.digest()
 
 

@@ -8,6 +8,7 @@ from local.demo.evidence import PrivateFill, Trade
 from local.demo.figures import Delay
 from local.demo.listen import Heard
 from venue import feed, messages
+from venue.commands import PlaceOrder
 from venue.events import LevelChanged, OrderDone, OrderReceived, Traded
 from venue.products import Asset, Product
 from venue.wire import TapeRecord, WalletChanged
@@ -19,20 +20,20 @@ AT = 1_790_000_000_000_000
 
 RECEIVED = OrderReceived(
     at=AT,
+    order=PlaceOrder(
+        at=AT,
+        order_id="taker-1",
+        account="bob",
+        product_id="ACME-USD",
+        side="buy",
+        time_in_force="IOC",
+        client_oid="b1",
+        price=33_801,
+        size=5,
+        hold=1,
+    ),
     sequence=8,
     account_sequence=3,
-    order_id="taker-1",
-    account="bob",
-    product_id="ACME-USD",
-    side="buy",
-    type="limit",
-    time_in_force="IOC",
-    post_only=False,
-    client_oid="b1",
-    price=33_801,
-    size=5,
-    funds=None,
-    hold=1,
 )
 TRADED = Traded(
     at=AT,

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from venue import ledger
+from venue.commands import PlaceOrder
 from venue.events import (
     AmendRefused,
     AnyEvent,
@@ -29,36 +30,32 @@ PRODUCT = Product(
 DEPOSITED = Deposited(at=1, transfer_id="t", account="ann", account_sequence=1, asset="USD", amount=700)
 RECEIVED = OrderReceived(
     at=1,
+    order=PlaceOrder(
+        at=1,
+        order_id="o",
+        account="ann",
+        product_id="ACME-USD",
+        side="buy",
+        price=3,
+        size=4,
+        hold=61,
+    ),
     sequence=1,
     account_sequence=1,
-    order_id="o",
-    account="ann",
-    product_id="ACME-USD",
-    side="buy",
-    type="limit",
-    time_in_force="GTC",
-    post_only=False,
-    client_oid=None,
-    price=3,
-    size=4,
-    funds=None,
-    hold=61,
 )
 REFUSED = OrderRefused(
     at=1,
+    order=PlaceOrder(
+        at=1,
+        order_id="o",
+        account="ann",
+        product_id="ACME-USD",
+        side="sell",
+        price=3,
+        size=4,
+        hold=40,
+    ),
     account_sequence=1,
-    order_id="o",
-    account="ann",
-    product_id="ACME-USD",
-    side="sell",
-    type="limit",
-    time_in_force="GTC",
-    post_only=False,
-    client_oid=None,
-    price=3,
-    size=4,
-    funds=None,
-    hold=40,
     reason="post_only",
 )
 DONE = OrderDone(
@@ -96,20 +93,19 @@ TRADED = Traded(
 )
 STOPPED = StopAccepted(
     at=1,
+    order=PlaceOrder(
+        at=1,
+        order_id="o",
+        account="ann",
+        product_id="ACME-USD",
+        side="sell",
+        price=3,
+        size=4,
+        hold=40,
+        stop="loss",
+        stop_price=3,
+    ),
     account_sequence=1,
-    order_id="o",
-    account="ann",
-    product_id="ACME-USD",
-    side="sell",
-    type="limit",
-    time_in_force="GTC",
-    client_oid=None,
-    price=3,
-    size=4,
-    funds=None,
-    hold=40,
-    stop="loss",
-    stop_price=3,
 )
 CHANGED = OrderChanged(
     at=1,
@@ -201,7 +197,8 @@ def test_a_trade_swaps_base_for_quote_and_pays_the_fees() -> None:
 def test_an_event_that_moves_nothing_gives_no_postings() -> None:
     level = LevelChanged(at=1, sequence=1, product_id="ACME-USD", side="buy", price=3, size=0)
     assert list(postings(level, PRODUCT)) == []
-    assert list(postings(msgspec.structs.replace(RECEIVED, hold=0), PRODUCT)) == []
+    unheld = msgspec.structs.replace(RECEIVED.order, hold=0)
+    assert list(postings(msgspec.structs.replace(RECEIVED, order=unheld), PRODUCT)) == []
 
 
 def test_a_refusal_for_an_unknown_market_moves_nothing() -> None:
@@ -225,7 +222,8 @@ def test_a_buy_holds_quote_and_a_sell_holds_base() -> None:
 
 def test_a_stop_order_holds_when_it_is_accepted_and_not_again_when_it_wakes() -> None:
     assert list(postings(STOPPED, PRODUCT)) == [Posting("ann", "ACME", "hold", -40, 40, "o", None, "ACME-USD")]
-    assert list(postings(msgspec.structs.replace(RECEIVED, hold=0), PRODUCT)) == []
+    unheld = msgspec.structs.replace(RECEIVED.order, hold=0)
+    assert list(postings(msgspec.structs.replace(RECEIVED, order=unheld), PRODUCT)) == []
 
 
 def test_a_change_holds_what_it_brought_and_releases_what_is_too_much() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from venue.commands import PlaceOrder
 from venue.events import (
     AnyEvent,
     CancelRefused,
@@ -47,7 +48,16 @@ def received(sequence: int = 1, **other: Any) -> OrderReceived:
         "funds": None,
         "hold": 1,
     }
-    return OrderReceived(**{**fields, **other})
+    return OrderReceived(**_with_order({**fields, **other}))
+
+
+_OWN = {"at", "sequence", "account_sequence", "reason"}
+
+
+def _with_order(fields: dict[str, Any]) -> dict[str, Any]:
+    """Let the event's order have those of the fields that are not the event's own."""
+    own: dict[str, Any] = {name: fields.pop(name) for name in fields.keys() & _OWN}
+    return {**own, "order": PlaceOrder(at=own["at"], **fields)}
 
 
 def opened(sequence: int = 2, **other: Any) -> OrderOpened:
@@ -123,7 +133,7 @@ def refused(**other: Any) -> OrderRefused:
         "hold": 12_345_000_000,
         "reason": "no_liquidity",
     }
-    return OrderRefused(**{**fields, **other})
+    return OrderRefused(**_with_order({**fields, **other}))
 
 
 def level(sequence: int, price: int, size: int, side: str = "buy") -> LevelChanged:
