@@ -1,7 +1,7 @@
 """What may come from outside: bytes to commands, checked for all that the journal's columns cannot hold.
 
 Rules of the market are the core's; here is only what no command may carry: ids that are not UUIDs in their canonical
-form, and texts that PostgreSQL does not store or nobody can read.
+form, texts that PostgreSQL does not store or nobody can read, and numbers too large to be kept.
 """
 
 import re
@@ -10,11 +10,25 @@ from typing import Final
 import msgspec
 
 from venue import wire
-from venue.commands import AnyCommand, CancelAll, CancelOrder, Deposit, ListProduct, PlaceOrder
+from venue.commands import (
+    AmendOrder,
+    AnyCommand,
+    CancelAll,
+    CancelOrder,
+    CancelProduct,
+    Deposit,
+    Expire,
+    ListProduct,
+    PlaceOrder,
+    SetStatus,
+)
+from venue.money import UNITS_MAX
 
 BODY_BYTES_MAX: Final = 256 * 1024
 COMMANDS_MAX: Final = 64
 TEXT_MAX: Final = 128
+# How many orders one command may cancel.
+ORDERS_MAX: Final = 1_000
 
 # The third: nested so deep that no command could be in there.
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -50,38 +64,46 @@ def read_many(body: bytes) -> list[AnyCommand]:
 
 
 def _check(command: AnyCommand) -> None:
-    # The core knows more than this service does: what is refused with "yet" needs its timers, and words in the feed.
     match command:
         case PlaceOrder():
-            _identifier(command.order_id)
+            _identifier(command.order_id, "order_id")
             _text(command.account, command.product_id, command.client_oid or "-")
-            if (
-                command.expire_at is not None
-                or command.stop is not None
-                or command.stop_price is not None
-                or command.display_size is not None
-                or command.stp is not None
-            ):
-                raise Unreadable("nobody may send expire_at, stop, stop_price, display_size or stp yet")
+        case AmendOrder():
+            _identifier(command.amend_id, "amend_id")
+            _identifier(command.order_id, "order_id")
+            _text(command.account, command.product_id)
         case CancelOrder():
-            _identifier(command.order_id)
+            _identifier(command.order_id, "order_id")
             _text(command.account)
         case CancelAll():
             _text(command.account, command.product_id or "-")
         case Deposit():
             _text(command.account, command.transfer_id, command.asset)
-        case ListProduct():
-            raise Unreadable("products are listed by the catalogue")
-        case _:
-            raise Unreadable("nobody may send this kind of command yet")
+        case SetStatus():
+            _text(command.product_id)
+            _storable(command.until, command.reference)
+        case ListProduct(product=product):
+            _text(product.id, product.base.id, product.base.name, product.quote.id, product.quote.name)
+            _storable(*(value for value in msgspec.structs.astuple(product) if isinstance(value, int)))
+        case CancelProduct():
+            _text(command.product_id)
+            if not 0 < command.limit <= ORDERS_MAX:
+                raise Unreadable(f"limit is from 1 to {ORDERS_MAX}")
+        case Expire():
+            raise Unreadable("time is the matcher's own")
 
 
-def _identifier(order_id: str) -> None:
-    if _UUID(order_id) is None:
-        raise Unreadable("order_id is not a UUID in lower case")
+def _identifier(text: str, name: str) -> None:
+    if _UUID(text) is None:
+        raise Unreadable(f"{name} is not a UUID in lower case")
 
 
 def _text(*texts: str) -> None:
     for text in texts:
         if not text or len(text) > TEXT_MAX or not text.isprintable():
             raise Unreadable(f"a name is empty, longer than {TEXT_MAX} characters, or not printable")
+
+
+def _storable(*numbers: int | None) -> None:
+    if any(number is not None and abs(number) > UNITS_MAX for number in numbers):
+        raise Unreadable("a number has more than 63 bits")

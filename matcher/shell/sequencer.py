@@ -4,6 +4,9 @@ A command is applied to the books when it arrives and joins the open batch. As l
 grows; when the commit is through, the batch is sealed and goes next. So memory may be one batch ahead of the journal,
 and nothing leaves this process before the journal has it. Memory is never rolled back: after a failed commit, or one
 of unknown outcome, this sequencer and its engine are dropped.
+
+Time comes in commands (docs/adr/0010): what is due is done before a command of that time or later is applied, and when
+no command comes, whenever `pass_time` is called.
 """
 
 import asyncio
@@ -18,7 +21,7 @@ from matcher.core.engine import Engine
 from matcher.shell.errors import MatcherError, NotOwner, OutcomeUnknown, Overloaded
 from matcher.shell.journal import Entry, Journal
 from matcher.shell.outcome import outcome_of
-from venue.commands import AnyCommand
+from venue.commands import AnyCommand, Expire
 from venue.events import AnyEvent, CancelRefused, LevelChanged, ProductListed, Traded
 from venue.ledger import Posting, postings
 from venue.products import Product
@@ -63,6 +66,9 @@ class _Batch:
 
     def is_full(self) -> bool:
         return len(self.answers) >= BATCH_COMMANDS_MAX or len(self.events) >= BATCH_EVENTS_MAX
+
+    def is_empty(self) -> bool:
+        return not (self.answers or self.commands or self.looks)
 
     def add(self, command: AnyCommand, events: list[AnyEvent], engine: Engine) -> None:
         """Take on a command that made something happen."""
@@ -136,7 +142,7 @@ class Sequencer:
         if len(self._overflow) >= WAITING_MAX:
             raise Overloaded("too many commands are waiting")
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        if self._overflow or self._open.is_full():
+        if self._overflow or not self._is_free():
             self._overflow.append((command, future))
         else:
             self._apply(command, future)
@@ -148,6 +154,15 @@ class Sequencer:
         if len(self._overflow) + len(commands) > WAITING_MAX:
             raise Overloaded("too many commands are waiting")
         return [self.submit(command) for command in commands]
+
+    def pass_time(self, *, auctions: bool = False) -> None:
+        """Do what is due by now, as far as the open batch has room. `auctions`: let them tell how they stand."""
+        if self._closed is not None or self._overflow:
+            return
+        if self._is_free() and auctions and self._has_auction():
+            self._expire()
+        if self._broken is not None or not self._open.is_empty():
+            self._wake.set()
 
     async def look[T](self, ask: Callable[[Engine, int], T]) -> T:
         """Ask the engine something between two batches; the answer comes when the state it describes is durable.
@@ -167,7 +182,7 @@ class Sequencer:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._open.answers or self._open.looks or self._broken is not None:
+                while not self._open.is_empty() or self._broken is not None:
                     if self._broken is not None:
                         raise self._broken
                     await self._commit()
@@ -183,24 +198,43 @@ class Sequencer:
         self._wake.set()
         await self._drained.wait()
 
-    def _apply(self, command: AnyCommand, future: asyncio.Future[bytes]) -> None:
+    def _is_free(self) -> bool:
+        """Whether the open batch takes a command now. What is due by now goes into it first."""
         self._at = max(self._at, self._clock())
+        batch = self._open
+        while not batch.is_full():
+            due = self._engine.due
+            if due is None or due > self._at or not self._expire():
+                return True
+        return False
+
+    def _has_auction(self) -> bool:
+        books = map(self._engine.book, self._engine.products)
+        return any(book is not None and book.status == "auction" for book in books)
+
+    def _expire(self) -> bool:
+        """Let time pass in the books; whether anything happened."""
+        return self._apply(Expire(), None)
+
+    def _apply(self, command: AnyCommand, future: asyncio.Future[bytes] | None) -> bool:
+        """Do what is asked, as of the time that was taken last; whether anything happened."""
         _stamp(command, "at", self._at)
         batch = self._open
+        outcome, events = b"", list[AnyEvent]()
         try:
             events = self._engine.apply(command)
-            outcome = _encode(outcome_of(self._engine, command, events))
             if events:
                 batch.add(command, events, self._engine)
+            if future is not None:
+                outcome = _encode(outcome_of(self._engine, command, events))
         except Exception as error:
             # The books may be half changed, so nothing of the open batch may reach the journal any more.
             log.exception("command_broke_the_engine", extra={"command": command})
             self._closed = "this matcher has failed"
             self._broken = error
-        else:
+        if future is not None:
             batch.answers.append((future, outcome))
-            return
-        batch.answers.append((future, b""))
+        return bool(events)
 
     async def _commit(self) -> None:
         batch, entry = self._seal()
@@ -225,7 +259,7 @@ class Sequencer:
         for look in batch.looks:
             look.found = look.ask(self._engine, self._sequence if entry is None else entry.sequence)
         self._open = _Batch()
-        while self._overflow and not self._open.is_full():
+        while self._overflow and self._is_free():
             self._apply(*self._overflow.popleft())
         return batch, entry
 

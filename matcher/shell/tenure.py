@@ -16,6 +16,7 @@ from matcher.shell.recovery import Recovered, recover
 from matcher.shell.relay import Relay
 from matcher.shell.sequencer import Clock, Sequencer
 from matcher.shell.snapshots import MarketCache, Snapshots
+from matcher.shell.timer import keep_time
 from venue import wire
 from venue.commands import ListProduct
 from venue.events import AnyEvent, Traded
@@ -118,8 +119,8 @@ class Tenure:
         )
 
     def _helpers(self, sequencer: Sequencer, trades: list[Traded]) -> list[Coroutine[None, None, None]]:
-        """Those that follow the journal: they may lag, they may be off, and the orders never wait for them."""
-        helpers: list[Coroutine[None, None, None]] = []
+        """The timer, and those that follow the journal: they may lag or be off, and orders never wait for them."""
+        helpers: list[Coroutine[None, None, None]] = [keep_time(sequencer)]
         if self._parts.cache is not None:
             snapshots = Snapshots(
                 self._parts.cache,

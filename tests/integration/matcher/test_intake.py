@@ -93,7 +93,7 @@ def _bodies() -> Iterator[tuple[str, bytes]]:
     yield "brackets without end", b"[" * 200_000
     yield "nested without end", b'{"kind":"place","more":' + b"[" * 200_000
     yield "an unknown kind", b'{"kind":"withdraw"}'
-    yield "a product", b'{"kind":"list","product":{}}'
+    yield "half a product", b'{"kind":"list","product":{}}'
     yield "no fields", b'{"kind":"place"}'
     yield "an empty array", b"[]"
     yield "too long an array", wire.encode([order] * 65)

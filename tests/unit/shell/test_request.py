@@ -1,34 +1,71 @@
-"""What the matcher takes from outside, and what the core alone understands so far."""
+"""What the matcher takes from outside."""
 
 import msgspec
 import pytest
 
 from matcher.shell.request import Unreadable, read_one
+from tests.unit.shell.test_sequencer import PRODUCT
 from venue import wire
-from venue.commands import AnyCommand, CancelProduct, Expire, PlaceOrder, SetStatus
-
-ORDER = PlaceOrder(
-    order_id="8a1d4f0e-0000-4000-8000-000000000001", account="alice", product_id="ACME-USD", side="buy", price=1, size=1
+from venue.commands import (
+    AmendOrder,
+    AnyCommand,
+    CancelAll,
+    CancelProduct,
+    Expire,
+    ListProduct,
+    PlaceOrder,
+    SetStatus,
 )
 
-
-def test_an_order_of_the_kinds_on_offer_is_taken() -> None:
-    assert read_one(wire.encode(ORDER)) == ORDER
-
-
-@pytest.mark.parametrize(
-    "more", [{"expire_at": 5}, {"stop": "loss", "stop_price": 5}, {"display_size": 1}, {"stp": "dc"}], ids=str
-)
-def test_an_order_that_needs_what_this_service_lacks_is_refused(more: dict[str, object]) -> None:
-    with pytest.raises(Unreadable, match="yet"):
-        read_one(wire.encode(msgspec.structs.replace(ORDER, **more)))
+ID = "8a1d4f0e-0000-4000-8000-000000000001"
+ORDER = PlaceOrder(order_id=ID, account="alice", product_id="ACME-USD", side="buy", price=1, size=1)
+AMEND = AmendOrder(amend_id=ID, order_id=ID, account="alice", product_id="ACME-USD", side="buy", size=2)
+STATUS = SetStatus(product_id="ACME-USD", status="halted", until=5, reference=7)
 
 
 @pytest.mark.parametrize(
     "command",
-    [Expire(), CancelProduct(product_id="ACME-USD"), SetStatus(product_id="ACME-USD", status="halted")],
+    [
+        ORDER,
+        msgspec.structs.replace(ORDER, time_in_force="GTT", expire_at=5, display_size=1, stp="dc"),
+        msgspec.structs.replace(ORDER, stop="loss", stop_price=5),
+        AMEND,
+        STATUS,
+        CancelAll(account="alice"),
+        CancelProduct(product_id="ACME-USD"),
+        ListProduct(product=PRODUCT),
+    ],
     ids=lambda command: type(command).__name__,
 )
-def test_what_only_the_venue_itself_may_ask_is_refused(command: AnyCommand) -> None:
-    with pytest.raises(Unreadable, match="yet"):
-        read_one(wire.encode(command))
+def test_what_the_core_understands_is_taken(command: AnyCommand) -> None:
+    assert read_one(wire.encode(command)) == command
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "because"),
+    [
+        (Expire(), {}, "time"),
+        (AMEND, {"amend_id": "again"}, "amend_id"),
+        (AMEND, {"order_id": ID.upper()}, "order_id"),
+        (AMEND, {"account": ""}, "name"),
+        (STATUS, {"until": 2**63}, "63 bits"),
+        (STATUS, {"reference": -(2**63)}, "63 bits"),
+        (STATUS, {"product_id": "a\x00b"}, "name"),
+        (CancelProduct(product_id="ACME-USD"), {"limit": 0}, "limit"),
+        (CancelProduct(product_id="ACME-USD"), {"limit": 1001}, "limit"),
+        (ListProduct(product=PRODUCT), {"product": msgspec.structs.replace(PRODUCT, size_max=2**63)}, "63 bits"),
+        (ListProduct(product=PRODUCT), {"product": msgspec.structs.replace(PRODUCT, id="A\nB")}, "name"),
+    ],
+    ids=str,
+)
+def test_what_nobody_may_send_is_refused_with_the_reason(
+    command: AnyCommand, more: dict[str, object], because: str
+) -> None:
+    with pytest.raises(Unreadable, match=because):
+        read_one(wire.encode(msgspec.structs.replace(command, **more)))
+
+
+def test_a_product_whose_rules_make_no_sense_is_refused() -> None:
+    body = wire.encode(ListProduct(product=PRODUCT)).replace(b'"tick_units":500000', b'"tick_units":0')
+    with pytest.raises(Unreadable, match="tick"):
+        read_one(body)
