@@ -16,7 +16,7 @@ from venue.commands import PlaceOrder
 from venue.events import Traded
 from venue.holds import fee_on
 from venue.orders import DoneReason
-from venue.products import MarketStatus, Product
+from venue.products import Asset, MarketStatus, Product
 
 VERSION: Final = 1
 ORDER_COLUMNS: Final = PlaceOrder.__struct_fields__
@@ -78,6 +78,16 @@ class State(msgspec.Struct, array_like=True, frozen=True):
     done: list[int]
     trades: list[list[Any]]
 
+
+# Changes with the columns of anything that is saved: states of one format have equal digests when they are equal.
+FORMAT: Final = "{}-{}".format(
+    VERSION,
+    hashlib.sha256(
+        repr(
+            [kind.__struct_fields__ for kind in (State, SavedBook, SavedOrder, PlaceOrder, Traded, Product, Asset)]
+        ).encode()
+    ).hexdigest()[:12],
+)
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(State).decode

@@ -24,26 +24,30 @@ if TYPE_CHECKING:
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One batch as it goes into the journal: what was asked, what happened, and where that left things.
 
-    orders: every order that the batch touched, as it stands after it. commands, events: JSON arrays.
+    orders: every order that the batch touched, as it stands after it. commands, events: JSON arrays. checksum: see
+    matcher.shell.chain.
     """
 
     sequence: int
     at: int
     commands: bytes
     events: bytes
+    checksum: bytes
     orders: list[Order]
     trades: list[Traded]
     postings: list[Posting]
     products: list[Product]
 
 
-class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """One batch as it was found in the journal."""
+class Recorded(msgspec.Struct, frozen=True):
+    """One batch as it was found in the journal. checksum: None for a batch from before there were any."""
 
     sequence: int
+    epoch: int
     at: int
     commands: bytes
     events: bytes
+    checksum: bytes | None
 
 
 class Journal(Protocol):
@@ -62,8 +66,8 @@ _APPEND: Final = """
 WITH fence AS (
     SELECT 1 FROM leases WHERE shard = $1 AND epoch = $2 FOR SHARE
 ), batch AS (
-    INSERT INTO batches (shard, sequence, epoch, at, commands, events)
-    SELECT $1, $3, $2, $4, $5, $6 FROM fence
+    INSERT INTO batches (shard, sequence, epoch, at, commands, events, checksum)
+    SELECT $1, $3, $2, $4, $5, $6, $11 FROM fence
     RETURNING 1
 ), placed AS (
     INSERT INTO orders (id, account, product_id, side, type, time_in_force, post_only, client_oid, price, size, funds,
@@ -99,6 +103,15 @@ WITH fence AS (
 )
 SELECT count(*) FROM batch
 """
+
+_RECORDED: Final = """
+SELECT sequence, epoch, at, commands, events, checksum FROM batches WHERE shard = $1 AND sequence > $2
+ORDER BY sequence LIMIT $3
+"""
+# One read: so many rows, and about so many bytes as far as the rows before tell.
+_ROWS_MIN: Final = 20
+_ROWS_MAX: Final = 2_000
+_READ_BYTES: Final = 4 * 1024 * 1024
 
 _encode = msgspec.json.Encoder().encode
 
@@ -153,6 +166,7 @@ class PostgresJournal:
             _json(entry.trades),
             _json(entry.postings),
             _json(entry.products),
+            entry.checksum,
             timeout=self._timeout_s,
         )
         if written != 1:
@@ -160,13 +174,21 @@ class PostgresJournal:
 
 
 async def recorded(connection: asyncpg.Connection, *, shard: int, after: int = 0) -> AsyncIterator[Recorded]:
-    """Give the shard's batches in order, those after the sequence `after`, a few at a time."""
-    async with connection.transaction(readonly=True):
-        query = (
-            "SELECT sequence, at, commands, events FROM batches WHERE shard = $1 AND sequence > $2 ORDER BY sequence"
-        )
-        async for row in connection.cursor(query, shard, after, prefetch=50):
-            yield Recorded(sequence=row["sequence"], at=row["at"], commands=row["commands"], events=row["events"])
+    """Give the shard's batches in order, those after the sequence `after`, to the end that the journal has by then.
+
+    No transaction is left open between the reads: a migration would wait for it, and the owner for the migration.
+    """
+    read = await connection.prepare(_RECORDED)
+    limit = _ROWS_MIN
+    while True:
+        rows = await read.fetch(shard, after, limit)
+        for row in rows:
+            yield Recorded(*row)
+        if len(rows) < limit:
+            return
+        after = rows[-1]["sequence"]
+        size = sum(len(row["commands"]) + len(row["events"]) for row in rows)
+        limit = min(max(_ROWS_MIN, _READ_BYTES * limit // (size + 1)), _ROWS_MAX)
 
 
 def _json(rows: list[Order] | list[Traded] | list[Posting] | list[Product] | list[AnyEvent]) -> str:

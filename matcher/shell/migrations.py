@@ -37,6 +37,8 @@ async def migrate(connection: asyncpg.Connection, scripts: Mapping[str, str]) ->
     """Run what has not run yet, all of it or nothing, and give the names. Safe to call from many processes at once."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        # A migration that had to wait for a reader would hold up every write behind it: it rather comes again.
+        await connection.execute("SET LOCAL lock_timeout = '1s'")
         await connection.execute(_TABLE)
         known = {row["name"]: row["sha256"] for row in await connection.fetch("SELECT name, sha256 FROM migrations")}
         ran = []

@@ -8,6 +8,7 @@ from typing import Final
 import asyncpg
 
 from matcher.shell.backoff import Backoff, wait_for
+from matcher.shell.chain import Chain
 from venue import wire
 from venue.ledger import Posting
 from venue_aws.queues import QueueDown
@@ -21,8 +22,10 @@ _IDLE_S: Final = 1.0
 _SPACING_S: Final = 0.025
 
 _BATCHES: Final = """
-SELECT sequence, at, events FROM batches WHERE shard = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+SELECT sequence, at, commands, events, checksum FROM batches WHERE shard = $1 AND sequence > $2
+ORDER BY sequence LIMIT $3
 """
+_CHECKSUM: Final = "SELECT checksum FROM batches WHERE shard = $1 AND sequence = $2"
 _POSTINGS: Final = """
 SELECT sequence, account, asset, kind, free, held, order_id::text, trade_id, product_id FROM postings
 WHERE shard = $1 AND sequence BETWEEN $2 AND $3 ORDER BY sequence, ordinal
@@ -55,11 +58,15 @@ class Relay:
         self._wake.set()
 
     async def run(self) -> None:
-        """Send for ever. A queue that is away is tried again; a database that is away ends it."""
+        """Send for ever. A queue that is away is tried again; a database that is away ends it.
+
+        Raises JournalBroken rather than settle what is not as it was committed.
+        """
         published: int = await self._connection.fetchval(_START, self._shard)
+        chain = Chain(self._shard, await self._connection.fetchval(_CHECKSUM, self._shard, published))
         while True:
             self._wake.clear()
-            batches = await self._read(published)
+            batches = await self._read(published, chain)
             if batches:
                 await self._send(batches)
                 published = batches[-1].sequence
@@ -80,10 +87,12 @@ class Relay:
             else:
                 return
 
-    async def _read(self, after: int) -> list[wire.Batch]:
+    async def _read(self, after: int, chain: Chain) -> list[wire.Batch]:
         rows = await self._connection.fetch(_BATCHES, self._shard, after, CHUNK_MAX)
         if not rows:
             return []
+        for row in rows:
+            chain.check(*row)
         moved: dict[int, list[Posting]] = {row["sequence"]: [] for row in rows}
         for row in await self._connection.fetch(_POSTINGS, self._shard, rows[0]["sequence"], rows[-1]["sequence"]):
             moved[row["sequence"]].append(Posting(*list(row)[1:]))

@@ -18,6 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from matcher.core.engine import Engine
+from matcher.shell.chain import Chain
 from matcher.shell.errors import MatcherError, NotOwner, OutcomeUnknown, Overloaded
 from matcher.shell.journal import Entry, Journal
 from matcher.shell.outcome import outcome_of
@@ -94,7 +95,8 @@ class _Batch:
 class Sequencer:
     """One shard's single file. Its engine belongs to it: nobody else touches the books.
 
-    `sequence` is that of the last batch in the journal, `clock` gives µs since 1970 UTC and may run backwards.
+    sequence, at, chain: where the journal's last batch leaves them. commands: how many the journal has. clock: gives µs
+    since 1970 UTC and may run backwards.
     """
 
     def __init__(
@@ -105,6 +107,8 @@ class Sequencer:
         sequence: int,
         at: int,
         clock: Clock,
+        chain: Chain | None = None,
+        commands: int = 0,
         committed: Committed | None = None,
     ) -> None:
         self._engine = engine
@@ -112,6 +116,8 @@ class Sequencer:
         self._sequence = sequence
         self._at = at
         self._clock = clock
+        self._chain = chain or Chain(engine.shard)
+        self._commands = commands
         self._committed = committed
         self._open = _Batch()
         self._under_way: _Batch | None = None
@@ -125,6 +131,11 @@ class Sequencer:
     def sequence(self) -> int:
         """The sequence of the last committed batch."""
         return self._sequence
+
+    @property
+    def commands(self) -> int:
+        """How many commands the journal has by now, or will have when the batch under way is through."""
+        return self._commands
 
     @property
     def is_open(self) -> bool:
@@ -264,11 +275,14 @@ class Sequencer:
         return batch, entry
 
     def _entry(self, batch: _Batch) -> Entry:
+        sequence, commands, events = self._sequence + 1, _encode(batch.commands), _encode(batch.events)
+        self._commands += len(batch.commands)
         return Entry(
-            sequence=self._sequence + 1,
+            sequence=sequence,
             at=batch.at,
-            commands=_encode(batch.commands),
-            events=_encode(batch.events),
+            commands=commands,
+            events=events,
+            checksum=self._chain.seal(sequence, batch.at, commands, events),
             orders=[order for order in map(self._engine.order, batch.touched) if order is not None],
             trades=batch.trades,
             postings=batch.postings,

@@ -9,10 +9,10 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 import asyncpg
 import msgspec
 
-from matcher.shell.journal import PostgresJournal, recorded
+from matcher.shell.follower import Follower
+from matcher.shell.journal import PostgresJournal
 from matcher.shell.lease import Lease
 from matcher.shell.poller import OrderSource, Poller
-from matcher.shell.recovery import Recovered, recover
 from matcher.shell.relay import Relay
 from matcher.shell.sequencer import Clock, Sequencer
 from matcher.shell.snapshots import MarketCache, Snapshots
@@ -73,11 +73,12 @@ class Tenure:
         async with asyncio.TaskGroup() as tasks:
             keeper = tasks.create_task(self._lease.keep())
             started = asyncio.get_running_loop().time()
-            recovered = await recover(recorded(self._journal, shard=self._shard), shard=self._shard)
-            sequencer = await self._sequencer(recovered)
+            follower = await Follower.load(self._journal, self._shard)
+            await follower.catch_up(self._journal)
+            sequencer = await self._sequencer(follower)
             writer = tasks.create_task(sequencer.run())
             await _list(sequencer, self._parts.products)
-            helpers = [tasks.create_task(helper) for helper in self._helpers(sequencer, recovered.trades)]
+            helpers = [tasks.create_task(helper) for helper in self._helpers(sequencer, follower.trades())]
             poller = Poller(self._parts.orders, sequencer) if self._parts.orders is not None else None
             polling = tasks.create_task(poller.run()) if poller is not None else None
             # What was recovered stays: the garbage collector need not walk through it again and again.
@@ -106,14 +107,16 @@ class Tenure:
             keeper.cancel()
             log.info("drained", extra={"shard": self._shard, "sequence": sequencer.sequence})
 
-    async def _sequencer(self, recovered: Recovered) -> Sequencer:
+    async def _sequencer(self, follower: Follower) -> Sequencer:
         return Sequencer(
-            recovered.engine,
+            follower.engine,
             await PostgresJournal.open(
                 self._journal, shard=self._shard, epoch=self._lease.epoch, timeout_s=2 * self._lease.length_s
             ),
-            sequence=recovered.sequence,
-            at=recovered.at,
+            sequence=follower.sequence,
+            at=follower.at,
+            chain=follower.chain,
+            commands=follower.commands,
             clock=self._parts.clock,
             committed=self._tell,
         )

@@ -8,10 +8,10 @@ import pytest
 
 from matcher.core.engine import Engine
 from matcher.shell.errors import JournalBroken, LeaseLost, NotOwner
-from matcher.shell.journal import PostgresJournal, connection, recorded
+from matcher.shell.follower import Follower
+from matcher.shell.journal import PostgresJournal, connection
 from matcher.shell.lease import Lease
 from matcher.shell.migrations import MigrationChanged, migrate, scripts
-from matcher.shell.recovery import recover
 from matcher.shell.sequencer import Sequencer
 from tests.cluster.database import NewDatabase
 from tests.cluster.flow import BTC_USD, flow
@@ -32,14 +32,23 @@ async def take(own: asyncpg.Connection, owner: str, *, length_s: float = 60) -> 
     return await Lease.take(own, shard=0, owner=owner, address="http://here", length_s=length_s)
 
 
+async def recovered(own: asyncpg.Connection) -> Follower:
+    """From the newest checkpoint and the journal back to the books."""
+    follower = await Follower.load(own, 0)
+    await follower.catch_up(own)
+    return follower
+
+
 async def write(own: asyncpg.Connection, epoch: int, *, seed: int = 1, count: int = 50) -> Engine:
     """Let a sequencer write a few batches; gives its engine."""
-    recovered = await recover(recorded(own, shard=0), shard=0)
+    follower = await recovered(own)
     sequencer = Sequencer(
-        recovered.engine,
+        follower.engine,
         await PostgresJournal.open(own, shard=0, epoch=epoch, timeout_s=10),
-        sequence=recovered.sequence,
-        at=recovered.at,
+        sequence=follower.sequence,
+        at=follower.at,
+        chain=follower.chain,
+        commands=follower.commands,
         clock=lambda: 1_700_000_000_000_000,
     )
     running = asyncio.create_task(sequencer.run())
@@ -49,7 +58,7 @@ async def write(own: asyncpg.Connection, epoch: int, *, seed: int = 1, count: in
     finally:
         running.cancel()
         await asyncio.wait([running])
-    return recovered.engine
+    return follower.engine
 
 
 async def counts(own: asyncpg.Connection) -> dict[str, int]:
@@ -150,10 +159,10 @@ async def test_the_journal_gives_back_the_books_and_the_last_trades(own: asyncpg
     lease = await take(own, "first")
     assert lease is not None
     engine = await write(own, lease.epoch, count=400)
-    recovered = await recover(recorded(own, shard=0), shard=0)
-    assert recovered.engine.digest() == engine.digest()
+    follower = await recovered(own)
+    assert follower.engine.digest() == engine.digest()
     last = await own.fetchval("SELECT max(trade_id) FROM trades")
-    assert [trade.trade_id for trade in recovered.trades] == list(range(last - 99, last + 1))
+    assert [trade.trade_id for trade in follower.trades()] == list(range(last - 99, last + 1))
 
 
 async def test_a_batch_with_other_events_stops_the_recovery(own: asyncpg.Connection) -> None:
@@ -162,7 +171,7 @@ async def test_a_batch_with_other_events_stops_the_recovery(own: asyncpg.Connect
     await write(own, lease.epoch)
     await own.execute("UPDATE batches SET events = $1 WHERE sequence = 1", b"[]")
     with pytest.raises(JournalBroken, match="batch 1"):
-        await recover(recorded(own, shard=0), shard=0)
+        await recovered(own)
 
 
 async def test_the_journals_tables_hold_what_the_engine_says(own: asyncpg.Connection) -> None:

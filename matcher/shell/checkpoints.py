@@ -1,0 +1,136 @@
+"""Checkpoints: saved engines beside the journal, so that recovery reads a tail of it and not all.
+
+Each follows from the journal, so it may be lost at any time. It is believed only where everything about it fits; a
+damaged one is told in the log and the next older one is taken.
+"""
+
+import asyncio
+import hashlib
+import logging
+import zlib
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from matcher.core.engine import Engine
+from matcher.core.state import FORMAT
+
+log = logging.getLogger("matcher.checkpoints")
+
+# Of each shard; older ones are deleted when one is written.
+KEPT: Final = 3
+
+_COLUMNS: Final = "shard, sequence, at, epoch, commands, format, chain, trades, state, digest, checksum"
+_SAVE: Final = f"""
+WITH saved AS (
+    INSERT INTO checkpoints ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT (shard, sequence) DO UPDATE SET
+        at = excluded.at, epoch = excluded.epoch, commands = excluded.commands, format = excluded.format,
+        chain = excluded.chain, trades = excluded.trades, state = excluded.state, digest = excluded.digest,
+        checksum = excluded.checksum, created_at = now()
+)
+DELETE FROM checkpoints WHERE shard = $1 AND sequence < (
+    SELECT min(sequence) FROM (
+        SELECT sequence FROM checkpoints WHERE shard = $1 AND sequence <> $2 ORDER BY sequence DESC LIMIT {KEPT - 1}
+    ) AS kept
+) AND sequence <> $2
+"""  # noqa: S608
+_NEWEST: Final = "SELECT commands FROM checkpoints WHERE shard = $1 ORDER BY sequence DESC LIMIT 1"
+_READ: Final = f"SELECT {_COLUMNS} FROM checkpoints WHERE shard = $1 AND sequence = $2"  # noqa: S608
+_ALL: Final = "SELECT sequence FROM checkpoints WHERE shard = $1 ORDER BY sequence DESC"
+
+_pack = msgspec.msgpack.Encoder().encode
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One saved engine and all that recovery needs beside it; the fields are the table's columns."""
+
+    shard: int
+    sequence: int
+    at: int
+    epoch: int
+    commands: int
+    format: str
+    chain: bytes | None
+    trades: bytes
+    state: bytes
+    digest: str
+
+    def checksum(self) -> bytes:
+        """SHA-256 over all of it."""
+        return hashlib.sha256(_pack(self)).digest()
+
+    def engine(self) -> Engine:
+        """The engine as it was saved. Raises Damaged. Takes time with the state."""
+        try:
+            saved = zlib.decompress(self.state)
+            if hashlib.sha256(saved).hexdigest() != self.digest:
+                raise Damaged("the state is another than was saved")
+            engine = Engine.restore(saved)
+        except (zlib.error, ValueError, TypeError, LookupError) as error:
+            raise Damaged(f"the state cannot be restored: {error}") from error
+        # A state of another format is digested otherwise; what the engine then does is compared with the journal.
+        if self.format == FORMAT and engine.digest() != self.digest:
+            raise Damaged("the restored engine is another than was saved")
+        return engine
+
+
+class Damaged(Exception):
+    """A checkpoint is not as it was written, or cannot be read by this program."""
+
+
+def packed(engine: Engine) -> tuple[bytes, str]:
+    """An engine's state, deflated, and its digest. Takes time with the state."""
+    saved = engine.save()
+    return zlib.compress(saved, 1), hashlib.sha256(saved).hexdigest()
+
+
+async def save(connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, and delete those that are older than the last three."""
+    await connection.execute(_SAVE, *msgspec.structs.astuple(checkpoint), checkpoint.checksum())
+    log.info(
+        "checkpoint_saved",
+        extra={
+            "shard": checkpoint.shard,
+            "sequence": checkpoint.sequence,
+            "commands": checkpoint.commands,
+            "state_bytes": len(checkpoint.state),
+        },
+    )
+
+
+async def newest(connection: asyncpg.Connection, shard: int) -> int:
+    """How many commands the newest checkpoint covers; 0 where there is none."""
+    return await connection.fetchval(_NEWEST, shard) or 0
+
+
+async def sequences(connection: asyncpg.Connection, shard: int) -> list[int]:
+    """Which checkpoints there are, the newest first."""
+    return [row["sequence"] for row in await connection.fetch(_ALL, shard)]
+
+
+async def read(connection: asyncpg.Connection, *, shard: int, sequence: int) -> Checkpoint:
+    """Give one checkpoint. Raises Damaged where it does not fit its checksum, or is gone."""
+    try:
+        row = await connection.fetchrow(_READ, shard, sequence)
+    except asyncpg.DataCorruptedError as error:
+        raise Damaged(str(error)) from error
+    if row is None:
+        raise Damaged("it is gone")
+    *values, checksum = row.values()
+    checkpoint = Checkpoint(**dict(zip(Checkpoint.__struct_fields__, values, strict=True)))
+    if checkpoint.checksum() != checksum:
+        raise Damaged("it does not fit its checksum")
+    return checkpoint
+
+
+async def load(connection: asyncpg.Connection, shard: int) -> tuple[Checkpoint, Engine] | None:
+    """Give the newest good checkpoint with its engine; None where there is none. The event loop is not held up."""
+    for sequence in await sequences(connection, shard):
+        try:
+            checkpoint = await read(connection, shard=shard, sequence=sequence)
+            return checkpoint, await asyncio.to_thread(checkpoint.engine)
+        except Damaged as error:
+            log.error("checkpoint_damaged", extra={"shard": shard, "sequence": sequence, "error": str(error)})
+    return None

@@ -1,0 +1,143 @@
+"""Checkpoints and the follower, on a real PostgreSQL: what is saved is found again, and what is damaged is seen."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from matcher.core.engine import Engine
+from matcher.shell import checkpoints
+from matcher.shell.errors import JournalBroken
+from matcher.shell.follower import Follower
+from tests.integration.matcher.test_journal import own, recovered, take, write
+
+__all__ = ["own"]
+
+COLUMNS = {
+    "sequence": "sequence + 100",
+    "at": "at + 1",
+    "epoch": "epoch + 1",
+    "commands": "commands + 1",
+    "format": "'1-other'",
+    "chain": "sha256(chain)",
+    "trades": "'[]'",
+    "state": "set_byte(state, length(state) / 2, get_byte(state, length(state) / 2) # 1)",
+    "digest": "reverse(digest)",
+    "checksum": "sha256(checksum)",
+}
+
+
+async def journal_with_checkpoints(own: asyncpg.Connection, count: int) -> Engine:
+    """A journal with so many checkpoints and a tail; gives its engine."""
+    lease = await take(own, "first")
+    assert lease is not None
+    engine = Engine()
+    for seed in range(count + 1):
+        engine = await write(own, lease.epoch, seed=seed)
+        if seed < count:
+            await (await recovered(own)).save(own)
+    return engine
+
+
+async def test_a_checkpoint_and_the_tail_give_the_books_of_the_whole_journal(own: asyncpg.Connection) -> None:
+    engine = await journal_with_checkpoints(own, 1)
+    loaded = await Follower.load(own, 0)
+    assert loaded.sequence > 0
+    applied = await loaded.catch_up(own)
+    whole = Follower(0)
+    assert await whole.catch_up(own) == loaded.sequence > applied > 0
+    assert loaded.engine.digest() == whole.engine.digest() == engine.digest()
+    assert loaded.trades() == whole.trades() != []
+    assert (loaded.at, loaded.epoch, loaded.commands) == (whole.at, whole.epoch, whole.commands)
+    assert loaded.chain.last == whole.chain.last
+    # And whoever goes on from there writes a journal that follows.
+    await write(own, 1, seed=99)
+    await whole.catch_up(own)
+    assert (await recovered(own)).engine.digest() == whole.engine.digest()
+
+
+async def test_the_last_three_are_kept(own: asyncpg.Connection) -> None:
+    await journal_with_checkpoints(own, 5)
+    kept = await checkpoints.sequences(own, 0)
+    assert len(kept) == checkpoints.KEPT
+    assert kept == sorted(kept, reverse=True)
+    assert (await Follower.load(own, 0)).sequence == kept[0]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+async def test_a_damaged_checkpoint_is_told_and_the_older_one_is_taken(
+    own: asyncpg.Connection, column: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = await journal_with_checkpoints(own, 2)
+    newest, older = await checkpoints.sequences(own, 0)
+    await own.execute(f"UPDATE checkpoints SET {column} = {COLUMNS[column]} WHERE sequence = $1", newest)  # noqa: S608
+    loaded = await Follower.load(own, 0)
+    assert loaded.sequence == older
+    assert "checkpoint_damaged" in [record.message for record in caplog.records]
+    await loaded.catch_up(own)
+    assert loaded.engine.digest() == engine.digest()
+
+
+async def test_where_all_are_damaged_the_whole_journal_is_replayed(own: asyncpg.Connection) -> None:
+    engine = await journal_with_checkpoints(own, 3)
+    await own.execute("UPDATE checkpoints SET state = ''")
+    loaded = await Follower.load(own, 0)
+    assert loaded.sequence == 0
+    await loaded.catch_up(own)
+    assert loaded.engine.digest() == engine.digest()
+
+
+async def test_a_state_that_restores_to_another_engine_is_damaged_even_if_its_checksum_fits(
+    own: asyncpg.Connection,
+) -> None:
+    await journal_with_checkpoints(own, 1)
+    (sequence,) = await checkpoints.sequences(own, 0)
+    good = await checkpoints.read(own, shard=0, sequence=sequence)
+    with pytest.raises(checkpoints.Damaged, match="another"):
+        type(good)(**{name: getattr(good, name) for name in good.__struct_fields__} | {"digest": "0" * 64}).engine()
+
+
+async def test_a_journal_that_was_cut_or_changed_behind_its_checkpoint_is_not_believed(own: asyncpg.Connection) -> None:
+    await journal_with_checkpoints(own, 1)
+    (sequence,) = await checkpoints.sequences(own, 0)
+    await own.execute("UPDATE batches SET checksum = sha256(checksum) WHERE sequence = $1", sequence)
+    with pytest.raises(JournalBroken, match="does not lead"):
+        await Follower.load(own, 0)
+    await own.execute("DELETE FROM batches WHERE sequence >= $1", sequence)
+    with pytest.raises(JournalBroken, match="does not lead"):
+        await Follower.load(own, 0)
+
+
+@pytest.mark.parametrize("what", ["at = at + 1", "commands = convert_to('[]', 'UTF8')", "checksum = NULL"])
+async def test_a_row_that_was_changed_breaks_the_journal(own: asyncpg.Connection, what: str) -> None:
+    lease = await take(own, "first")
+    assert lease is not None
+    await write(own, lease.epoch)
+    await own.execute(f"UPDATE batches SET {what} WHERE sequence = 2")  # noqa: S608
+    with pytest.raises(JournalBroken, match="batch 2"):
+        await recovered(own)
+
+
+async def test_a_journal_from_before_the_checksums_goes_on_with_them(own: asyncpg.Connection) -> None:
+    lease = await take(own, "first")
+    assert lease is not None
+    await write(own, lease.epoch)
+    await own.execute("UPDATE batches SET checksum = NULL")
+    engine = await write(own, lease.epoch, seed=2)
+    assert await own.fetchval("SELECT count(*) FROM batches WHERE checksum IS NOT NULL") > 0
+    assert (await recovered(own)).engine.digest() == engine.digest()
+
+
+async def test_a_follower_keeps_up_with_a_journal_that_is_being_written(own: asyncpg.Connection) -> None:
+    lease = await take(own, "first")
+    assert lease is not None
+    follower = Follower(0)
+    for seed in range(5):
+        engine = await write(own, lease.epoch, seed=seed)
+        assert await follower.catch_up(own) > 0
+        assert await follower.catch_up(own) == 0
+        assert follower.engine.digest() == engine.digest()
+    stop = asyncio.Event()
+    stop.set()
+    fresh = Follower(0)
+    assert await fresh.catch_up(own, stop=stop) == 1
