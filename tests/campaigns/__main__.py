@@ -12,10 +12,13 @@ from typing import cast
 
 import msgspec
 
-from tests.campaigns import differential
+from tests.campaigns import differential, mutation
 from tests.campaigns.report import Campaign, Log
 
-CAMPAIGNS: dict[str, Campaign] = {"differential": cast("Campaign", differential)}
+CAMPAIGNS: dict[str, Campaign] = {
+    "differential": cast("Campaign", differential),
+    "mutation": cast("Campaign", mutation),
+}
 
 
 def main() -> int:
