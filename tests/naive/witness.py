@@ -6,7 +6,7 @@ told of the levels is what is there.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -31,7 +31,7 @@ from venue.events import (
     StopActivated,
     Traded,
 )
-from venue.ledger import FEES, imbalance, postings
+from venue.ledger import FEES, Posting, imbalance, postings
 from venue.orders import Side
 from venue.products import Product
 
@@ -53,11 +53,16 @@ class Seen(msgspec.Struct):
     changed: bool = False
 
 
+# What the venue's ledger makes of one event.
+Ledger = Callable[[AnyEvent, Product | None], Iterable[Posting]]
+
+
 class Witness:
     """Keeps its own books. `see` asserts."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, ledger: Ledger = postings) -> None:
         self.engine = engine
+        self.ledger = ledger
         self.products: dict[str, Product] = {}
         self.status: dict[str, str] = {}
         self.orders: dict[str, Seen] = {}
@@ -85,11 +90,11 @@ class Witness:
             self._count(event)
             self._follow(event)
             self._settle(event)
-        for product_id in self.products.keys() & {getattr(event, "product_id", None) for event in events}:
+        for product_id in self.products:
             self._check(product_id)
 
     def _level(self, event: LevelChanged) -> None:
-        assert event.sequence == self.sequences[event.product_id]
+        assert event.sequence == self.sequences[event.product_id], "a level is told as of another sequence"
         levels = self.levels[event.product_id]
         if event.size:
             levels[event.side, event.price] = event.size
@@ -105,7 +110,7 @@ class Witness:
         match event:
             case Traded():
                 self.trade_ids[event.product_id] += 1
-                assert event.trade_id == self.trade_ids[event.product_id]
+                assert event.trade_id == self.trade_ids[event.product_id], "the trade ids have a gap"
                 self._count_private(event.maker_account, event.maker_account_sequence)
                 self._count_private(event.taker_account, event.taker_account_sequence)
             case (
@@ -138,7 +143,7 @@ class Witness:
                 self.open[event.product_id][event.order_id] = self.orders[event.order_id]
             case OrderOpened():
                 order = self.orders[event.order_id]
-                assert (order.price, order.remaining) == (event.price, event.remaining)
+                assert (order.price, order.remaining) == (event.price, event.remaining), "another order was opened"
                 order.shown = event.remaining if event.shown is None else event.shown
                 assert 0 < order.shown <= order.remaining
                 self.arrivals += 1
@@ -149,8 +154,8 @@ class Witness:
                 self._change(event)
             case OrderDone():
                 order = self.open[event.product_id].pop(event.order_id)
-                assert event.remaining == order.remaining
-                assert event.reason != "filled" or not order.remaining
+                assert event.remaining == order.remaining, "lots came or went"
+                assert event.reason != "filled" or not order.remaining, "it is not filled"
 
     def _change(self, event: OrderChanged) -> None:
         order = self.orders[event.order_id]
@@ -159,7 +164,7 @@ class Witness:
         if event.size is not None and event.old_size is not None:
             order.given_up += event.old_size - event.size
             order.remaining -= event.old_size - event.size
-        assert event.remaining == order.remaining
+        assert event.remaining == order.remaining, "lots came or went"
         order.price = event.price or 0
         if event.price != event.old_price or (event.size or 0) > (event.old_size or 0):
             order.arrival = 0
@@ -186,7 +191,8 @@ class Witness:
             order.changed = True
             if order.command.funds is None:
                 order.remaining -= trade.size
-                assert order.remaining == (order.command.size or 0) - order.filled - order.given_up >= 0
+                size = order.command.size or 0
+                assert order.remaining == size - order.filled - order.given_up >= 0, "lots came or went"
             if order.arrival:
                 order.shown -= trade.size
                 assert order.shown >= 0, "more traded than was shown"
@@ -199,8 +205,8 @@ class Witness:
 
     def _settle(self, event: AnyEvent) -> None:
         product = self.products.get(getattr(event, "product_id", ""))
-        moved = list(postings(event, product))
-        assert imbalance(moved) == {}
+        moved = list(self.ledger(event, product))
+        assert imbalance(moved) == {}, "the postings do not sum to zero"
         freed: defaultdict[str, int] = defaultdict(int)
         for posting in moved:
             wallet = self.wallets[posting.account, posting.asset]
@@ -216,6 +222,9 @@ class Witness:
         held = (self.wallets[posting.account, posting.asset][1] for posting in moved)
         assert min(held, default=0) >= 0, "more was taken than held"
         assert all(free >= 0 for free in freed.values()), "something but a hold took from what is free"
+        if isinstance(event, OrderDone | OrderRefused):
+            order = self.orders[event.order_id]
+            assert not order.hold, "it is over, and holds something"
 
     def _check(self, product_id: str) -> None:
         book = self.engine.book(product_id)
@@ -228,33 +237,31 @@ class Witness:
                 mine[side].append((sign * order.price, order.arrival, order_id, order.remaining, order.shown))
             self._check_hold(order, order_id)
         for ladder in (book.bids, book.asks):
+            for level in ladder:
+                assert level.count == sum(1 for _ in level) > 0, "a level is empty"
+                assert level.size > 0, "a level shows nothing"
+                shown, hidden = sum(one.remaining - one.hidden for one in level), sum(one.hidden for one in level)
+                assert (level.size, level.hidden) == (shown, hidden), "a level is not the sum of its orders"
             there = [
                 (-ladder.sign * level.price, one.order_id, one.remaining, one.remaining - one.hidden)
                 for level in ladder
                 for one in level
             ]
             mine[ladder.side].sort()
-            assert there == [(price, *rest) for price, _, *rest in mine[ladder.side]]
+            assert there == [(price, *rest) for price, _, *rest in mine[ladder.side]], "other orders rest, or otherwise"
             told = {price: size for (side, price), size in self.levels[product_id].items() if side == ladder.side}
             assert told == {level.price: level.size for level in ladder}, "the levels are not those that were told"
             assert len(ladder.keys) == len(ladder.levels)
-            for level in ladder:
-                assert level.count == sum(1 for _ in level) > 0, "a level is empty"
-                assert (level.size, level.size + level.hidden) == (
-                    sum(one.remaining - one.hidden for one in level),
-                    sum(one.remaining for one in level),
-                )
-                assert level.size > 0
         if self.status[product_id] not in ("halted", "auction") and mine["buy"] and mine["sell"]:
             assert -mine["buy"][0][0] < mine["sell"][0][0], "the book is crossed"
-        assert book.sequence == self.sequences[product_id]
+        assert book.sequence == self.sequences[product_id], "the book counts otherwise"
 
     def _check_hold(self, order: Seen, order_id: str) -> None:
         """What postings left in its hold is what the engine says and what it needs."""
         command = order.command
         known = self.engine.order(order_id)
         assert known is not None
-        assert known.hold == order.hold
+        assert known.hold == order.hold, "the engine knows another hold than the ledger"
         if command.side == "sell":
             needed = order.remaining * self.products[command.product_id].lot_units
         elif command.funds is not None:
@@ -263,6 +270,6 @@ class Witness:
             cost = self.products[command.product_id].notional(order.price, order.remaining)
             dearer = max(command.maker_bps, command.taker_bps, 0)
             needed = cost + up(order.weighted + cost * dearer) - up(order.weighted)
-        assert order.hold >= needed
+        assert order.hold >= needed, "a hold is less than what the order needs"
         if order.changed and command.side == "buy":
             assert order.hold == needed, "a hold is more than what the order needs"
