@@ -85,8 +85,8 @@ class Market:
         self.tape = Tape(venue.client("s3"), venue.outputs["TapeBucketName"])
         self.product = self.journal.product("ACME-USD")
         self._clients: list[Trader] = []
-        self.nobody = self._client(account="", token=None)
-        self._operator = self._client(account="", token=venue.token(OPERATOR))
+        self.nobody = self.client(account="", token=None)
+        self._operator = self.client(account="", token=venue.token(OPERATOR))
 
     def __enter__(self) -> Self:
         return self
@@ -110,9 +110,10 @@ class Market:
 
     def sign_in(self, name: str) -> Trader:
         """Give a trader who is enrolled already."""
-        return self._client(account=self.venue.account(name), token=self.venue.token(name))
+        return self.client(account=self.venue.account(name), token=self.venue.token(name))
 
-    def _client(self, *, account: str, token: str | None) -> Trader:
+    def client(self, *, account: str = "", token: str | None) -> Trader:
+        """A client of the REST API with this token, closed with the market."""
         self._clients.append(Trader(url=self.venue.rest_url, account=account, token=token))
         return self._clients[-1]
 

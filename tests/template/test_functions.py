@@ -136,3 +136,9 @@ def test_the_local_stage_has_no_network() -> None:
 def sources(stage: str) -> dict[str, dict[str, Any]]:
     """Every event source mapping."""
     return of_type(deployed(stage), "AWS::Lambda::EventSourceMapping")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_function_knows_the_client_for_which_tokens_are_made(stage: str) -> None:
+    for name, function in of_type(deployed(stage), "AWS::Lambda::Function").items():
+        assert function["Environment"]["Variables"]["USER_POOL_CLIENT_ID"] == {"Ref": "UserPoolClient"}, name

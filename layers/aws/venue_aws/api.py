@@ -18,9 +18,13 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from venue.errors import Forbidden, Malformed, NotFound, RuleBroken, TooLarge, Unauthenticated, VenueError
+from venue_aws.wiring import settings
 
 # Far more than any order needs; API Gateway itself would let 10 MB through.
 BODY_CHARACTERS_MAX = 16_384
+
+# As the WebSocket's door (venue_aws.tokens), and below what API Gateway takes for all headers together.
+TOKEN_BYTES_MAX = 8_192
 
 JSON = "application/json"
 
@@ -123,9 +127,12 @@ class Api:
 
 def caller(event: APIGatewayProxyEvent) -> str:
     """Who is asking: the account (Cognito `sub`), from the authorizer and nowhere else. Raises Unauthenticated."""
-    account = _claims(event).get("sub")
-    if not isinstance(account, str) or not account:
+    claims = _claims(event)
+    account = claims.get("sub")
+    if not isinstance(account, str) or not account or not _is_for(claims, settings().user_pool_client_id):
         raise Unauthenticated("a valid token is needed")
+    if len(event.headers.get("authorization", "")) > TOKEN_BYTES_MAX:
+        raise Unauthenticated("the token is too long")
     return account
 
 
@@ -170,6 +177,18 @@ def count(name: str) -> None:
 def page_headers(cursors: list[str]) -> dict[str, str]:
     """CB-BEFORE and CB-AFTER for a page, from the cursors of its items."""
     return {"CB-BEFORE": cursors[0], "CB-AFTER": cursors[-1]} if cursors else {}
+
+
+def _is_for(claims: Mapping[str, Any], client: str | None) -> bool:
+    """Whether the token was made for this client, to be used here, and ends.
+
+    API Gateway's authorizer knows pools but no clients, so it lets the pool's tokens for others in. client: None where
+    there is no pool, in tests of a function alone; the template gives it to every function.
+    """
+    if client is None:
+        return True
+    made_for = {"id": "aud", "access": "client_id"}.get(str(claims.get("token_use")))
+    return made_for is not None and claims.get(made_for) == client and "exp" in claims
 
 
 def _claims(event: APIGatewayProxyEvent) -> Mapping[str, Any]:

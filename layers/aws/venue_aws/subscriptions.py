@@ -4,6 +4,7 @@ A message is carried out whole or not at all; what is wrong with it is answered 
 open. A subscription is in force before its snapshot is read, so that nothing falls in between.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -65,6 +66,8 @@ class _Refused(Exception):
 
 
 _ASKED = msgspec.json.Decoder(_Asked)
+# What products, channels and types look like.
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,20}").fullmatch
 
 # By channel; the products that each names, without repetitions, in the order they were asked.
 type _Wanted = dict[str, list[str]]
@@ -142,7 +145,7 @@ class SubscriptionDesk:
                 raise _Refused(f"{channel}: at most {CHANNEL_LIST_MAX} products a channel")
         for product_id in dict.fromkeys(each for product_ids in wanted.values() for each in product_ids):
             if not self._market.lists(product_id):
-                raise _Refused(f"{product_id} is not a valid product")
+                raise _Refused(f"{_shown(product_id)} is not a valid product")
 
     def _first_words(self, wanted: _Wanted) -> Iterator[Message]:
         """Give what a new subscriber is told at once; a snapshot that cannot be had is said so, the rest goes on."""
@@ -178,8 +181,13 @@ def _read(body: str) -> _Asked:
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise _Refused("malformed JSON") from error
     if asked.type not in {"subscribe", "unsubscribe"}:
-        raise _Refused(f"{asked.type[:40]} is not a valid type")
+        raise _Refused(f"{_shown(asked.type)} is not a valid type")
     return asked
+
+
+def _shown(name: str) -> str:
+    """A name that may be told back; what looks otherwise may be a secret in the wrong place."""
+    return name if _NAME(name) else "what was sent"
 
 
 def _wanted(asked: _Asked) -> _Wanted:
@@ -191,7 +199,7 @@ def _wanted(asked: _Asked) -> _Wanted:
         if channel.name == "heartbeat":
             raise _Refused("heartbeat is not served yet")
         if channel.name not in CHANNELS:
-            raise _Refused(f"{channel.name[:40]} is not a valid channel")
+            raise _Refused(f"{_shown(channel.name)} is not a valid channel")
         products = [] if channel.name in WITHOUT_PRODUCTS else [*asked.product_ids, *channel.product_ids]
         wanted[channel.name] = list(dict.fromkeys([*wanted.get(channel.name, []), *products]))
     return wanted

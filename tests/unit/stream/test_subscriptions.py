@@ -181,7 +181,7 @@ def test_the_user_channel_brings_wallets_as_well(table: Table) -> None:
 
 def test_nobody_can_name_another_account(table: Table) -> None:
     (answer,) = table.say(subscribe("user#a-1"))
-    assert answer["reason"] == "user#a-1 is not a valid channel"
+    assert answer["reason"] == "what was sent is not a valid channel"
     (answer,) = table.say(subscribe("user", products=["a-1"]), by="alice")
     assert answer["reason"] == "a-1 is not a valid product"
 
