@@ -51,6 +51,7 @@ _WANTED = {
     "get_orders": "",
     "market_data": "level",
     "place_order": CLIENT_OID,
+    "reconcile": "",
     "record_tape": "listed",
     "subscribe": "matches",
 }
@@ -135,8 +136,8 @@ async def play(venue: Venue) -> None:
 
 
 async def until(true: Callable[[], Awaitable[bool]], failure: str) -> None:
-    """Wait for something to become true. Raises LocalError with `failure` after a minute."""
-    for _ in range(300):
+    """Wait for something to become true. Raises LocalError with `failure` after two minutes."""
+    for _ in range(600):
         if await true():
             return
         await asyncio.sleep(0.2)

@@ -74,8 +74,9 @@ def _tell(cleared: Cleared, line: Line) -> None:
     line.count("BatchesSettled", cleared.batches)
     line.count("BatchesFetched", cleared.fetched)
     line.count("WalletsOverdrawn", cleared.overdrawn)
-    if cleared.latest_at:
-        line.measure_ms("SettlementLag", max(0.0, time.time() * 1000 - cleared.latest_at / 1000))
+    if cleared.oldest_at:
+        # From the match to the wallet, of the batch that had to wait longest.
+        line.measure_ms("SettlementLag", max(0.0, time.time() * 1000 - cleared.oldest_at / 1000))
 
 
 handler = build(wiring.early(wiring.clearing), wiring.early(wiring.events_queue))

@@ -26,6 +26,7 @@ ANSWERS: dict[str, Any] = {
     "FanOut": {"batchItemFailures": []},
     "Broadcast": {"batchItemFailures": []},
     "RecordTape": None,
+    "Reconcile": None,
 }
 
 

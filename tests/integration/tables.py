@@ -1,5 +1,6 @@
 """Wallets and holds in the emulator's DynamoDB, in tables of one test's own."""
 
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
@@ -7,7 +8,8 @@ import boto3
 from pynamodb.connection import Connection
 
 from local.servers import REGION
-from venue_aws.wallets import HoldItem, TransferClaims, WalletItem, Wallets, bound
+from venue_aws.vault import PAGE_WALLETS, Vault
+from venue_aws.wallets import BY_ACCOUNT, HoldItem, TransferClaims, WalletItem, Wallets, bound
 
 _numbers = count(1)
 
@@ -21,7 +23,15 @@ class Tables:
         self.wallets, self.holds = f"rest-wallets-{number}", f"rest-holds-{number}"
         self.dynamodb: Any = boto3.client("dynamodb", endpoint_url=endpoint_url, region_name=REGION)
         self._create(self.wallets, "account", "asset")
-        self._create(self.holds, "order_id")
+        index: Any = {
+            "IndexName": BY_ACCOUNT,
+            "KeySchema": [
+                {"AttributeName": "account", "KeyType": "HASH"},
+                {"AttributeName": "created_at", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["asset", "amount"]},
+        }
+        self._create(self.holds, "order_id", types={"account": "S", "created_at": "N"}, GlobalSecondaryIndexes=[index])
 
     def client(self, *, endpoint_url: str | None = None) -> Wallets:
         """A client of its own, as another Lambda would have."""
@@ -50,11 +60,17 @@ class Tables:
         """How many holds there are."""
         return int(self.dynamodb.scan(TableName=self.holds, Select="COUNT")["Count"])
 
-    def _create(self, name: str, *keys: str) -> None:
+    def vault(self, *, page: int = PAGE_WALLETS) -> Vault:
+        """Wallets and holds as reconciliation sees them."""
+        return Vault(self.dynamodb, wallets=self.wallets, holds=self.holds, page=page)
+
+    def _create(self, name: str, *keys: str, types: Mapping[str, str] | None = None, **more: Any) -> None:
+        attributes = dict.fromkeys(keys, "S") | dict(types or {})
         self.dynamodb.create_table(
+            **more,
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": kind} for key, kind in attributes.items()],
             KeySchema=[
                 {"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
             ],

@@ -42,6 +42,14 @@ def records(login: DatabaseLogin, history: History) -> Iterator[Records]:
     connection.close()
 
 
+@pytest.fixture
+def sums(login: DatabaseLogin) -> Iterator[Database]:
+    """As reconciliation writes."""
+    connection = Database(lambda: login, writes=True)
+    yield connection
+    connection.close()
+
+
 def walked[Item](read: Callable[[Page], list[Item]], cursor: Callable[[Item], str], limit: int) -> list[Item]:
     """Read a whole list by its pages, forwards, and check each page backwards."""
     found: list[Item] = []
@@ -130,13 +138,20 @@ def test_fills_are_filtered_by_product(history: History, records: Records) -> No
     assert records.fills(account=ALICE, product_id="ACME-USD", page=Page()) == []
 
 
+@pytest.mark.parametrize("summed", [0, 2, 5], ids="after {} of the commands".format)
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
-def test_a_ledger_adds_up_whatever_the_page(history: History, records: Records, limit: int) -> None:
+def test_a_ledger_adds_up_whatever_the_page_and_whatever_is_summed_up(
+    history: History, records: Records, sums: Database, limit: int, summed: int
+) -> None:
     history.deposit(ALICE, "USD", MILLION)
     history.place(BOB, "sell", price=200, size=5)
+    if summed == 2:
+        history.sum_up(sums)
     bought = history.place(ALICE, "buy", price=200, size=5)
     history.deposit(ALICE, "USD", 7)
     history.place(ALICE, "buy", price=100, size=1)
+    if summed == 5:
+        history.sum_up(sums)
     seen: set[tuple[int, int, int]] = set()
 
     def read(page: Page) -> list[Entry]:
@@ -153,6 +168,19 @@ def test_a_ledger_adds_up_whatever_the_page(history: History, records: Records, 
     assert balance == sum(entry.amount for entry in entries)
     # Every page told the same balance after the same entry.
     assert len({(sequence, ordinal) for sequence, ordinal, _ in seen}) == len(seen) == 4
+
+
+def test_a_balance_reads_no_further_back_than_the_last_sum_before_it(
+    history: History, records: Records, sums: Database
+) -> None:
+    for amount in range(1, 9):
+        history.deposit(ALICE, "USD", amount)
+    history.sum_up(sums)
+    history.deposit(ALICE, "USD", 100)
+    history.forget_postings(upto=6)
+    entries, balance = records.ledger(account=ALICE, asset="USD", page=Page())
+    assert [entry.amount for entry in entries] == [100, 8, 7]
+    assert balance == 136
 
 
 def test_an_empty_ledger_is_zero(records: Records) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from functions.reconcile import app as reconcile
 from tests.template.model import CLOUD_STAGES, NESTED, ROOT, STAGES, deployed, of_type, resolved, template
 from venue_aws import patience
 
@@ -30,7 +31,7 @@ def statements(of: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_function_has_a_role_of_its_own(stage: str) -> None:
     functions = of_type(deployed(stage), "AWS::Lambda::Function")
     roles = [function["Role"]["Fn::GetAtt"][0] for function in functions.values()]
-    assert len(functions) == 13
+    assert len(functions) == 14
     assert len(set(roles)) == len(functions)
     assert set(roles) <= set(of_type(deployed(stage), "AWS::IAM::Role"))
 
@@ -111,6 +112,23 @@ def test_a_message_stays_invisible_for_six_times_its_functions_limit(stage: str)
         function = of_type(whole, "AWS::Lambda::Function")[mapping["FunctionName"]["Ref"]]
         queue = of_type(whole, "AWS::SQS::Queue")[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_reconciliation_is_called_by_its_own_clock_alone_and_its_silence_is_told(stage: str) -> None:
+    whole = deployed(stage)
+    rules = of_type(whole, "AWS::Events::Rule")
+    permissions = of_type(whole, "AWS::Lambda::Permission").values()
+    (called,) = [p for p in permissions if p["Principal"] == "events.amazonaws.com"]
+    assert called["FunctionName"] == {"Ref": "Reconcile"}
+    assert called["SourceArn"]["Fn::GetAtt"][0] in rules
+    (alarm,) = [a for a in of_type(whole, "AWS::CloudWatch::Alarm").values() if a["MetricName"] == "LedgerImbalance"]
+    assert (alarm["Threshold"], alarm["TreatMissingData"]) == (0, "breaching")
+    limit_s = of_type(whole, "AWS::Lambda::Function")["Reconcile"]["Timeout"]
+    assert limit_s > reconcile.RUN_US / 1e6 + patience.LEDGER_STATEMENT_S + patience.INDEX_LAG_S
+    (rule,) = rules.values()
+    minutes = int(rule["ScheduleExpression"].removeprefix("rate(").split()[0])
+    assert 2 * minutes * 60 < alarm["Period"]  # one run may fail and nobody is woken
 
 
 @pytest.mark.parametrize("stage", STAGES)

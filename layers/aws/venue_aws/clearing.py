@@ -46,7 +46,7 @@ class Tape(Protocol):
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):
-    """What one call did, for its log line and metrics. `latest_at`: µs, the time of the newest batch; 0 for none."""
+    """What one call did, for its log line and metrics. `oldest_at`: µs, the time of the oldest batch; 0 for none."""
 
     batches: int = 0
     skipped: int = 0
@@ -54,7 +54,7 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
     wallets: int = 0
     records: int = 0
     overdrawn: int = 0
-    latest_at: int = 0
+    oldest_at: int = 0
 
     def as_log(self) -> dict[str, int]:
         """Give the fields of its log line."""
@@ -100,7 +100,7 @@ class Clearing:
             wallets=sum(each.wallets for each in done),
             records=sum(each.records for each in done),
             overdrawn=sum(each.overdrawn for each in done),
-            latest_at=max((each.latest_at for each in done), default=0),
+            oldest_at=min((each.oldest_at for each in done if each.batches), default=0),
         )
 
     def _cut(self, batch: Batch) -> Cut:
@@ -140,7 +140,7 @@ class Clearing:
             wallets=len(changes),
             records=len(records),
             overdrawn=len(overdrawn(changes)),
-            latest_at=last.batch.at,
+            oldest_at=run[0].batch.at,
         )
 
     def _fetch(self, shard: int, sequence: int) -> Batch:

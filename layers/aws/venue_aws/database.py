@@ -1,4 +1,4 @@
-"""One kept-open connection to PostgreSQL, for functions that read the journal."""
+"""One kept-open connection to PostgreSQL, for functions: they read the journal, and reconcile keeps sums of it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, LiteralString
@@ -24,14 +24,22 @@ class DatabaseLogin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Database:
-    """Reads, one at a time, each in its own read-only snapshot. Connects on first use and again after a loss.
+    """Statements, one at a time, each a transaction of its own. Connects on first use and again after a loss.
 
-    `login` is asked for every new connection, so that a rotated password is found.
+    `login` is asked for every new connection, so that a rotated password is found. It only reads, unless `writes`; a
+    statement that writes may then run twice, when the connection is lost before it is answered.
     """
 
-    def __init__(self, login: Callable[[], DatabaseLogin], *, statement_timeout_ms: int = STATEMENT_TIMEOUT_MS) -> None:
+    def __init__(
+        self,
+        login: Callable[[], DatabaseLogin],
+        *,
+        statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
+        writes: bool = False,
+    ) -> None:
         self._login = login
         self._statement_timeout_ms = statement_timeout_ms
+        self._read_only = "off" if writes else "on"
         self._connection: psycopg.Connection[Any] | None = None
 
     def fetch[Row](
@@ -78,8 +86,8 @@ class Database:
             autocommit=True,
             application_name="venue-functions",
             # Each plan is made for its own cursor and dates: one for all of them would read a whole history.
-            options=f"-c statement_timeout={self._statement_timeout_ms} -c default_transaction_read_only=on"
-            " -c plan_cache_mode=force_custom_plan",
+            options=f"-c statement_timeout={self._statement_timeout_ms}"
+            f" -c default_transaction_read_only={self._read_only} -c plan_cache_mode=force_custom_plan",
             keepalives_idle=30,
             # A server that is gone without a word would otherwise be waited for for minutes.
             tcp_user_timeout=self._statement_timeout_ms,

@@ -34,6 +34,10 @@ class Line:
         if value:
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
+    def gauge(self, name: str, value: float) -> None:
+        """Record a number in CloudWatch; zero is the news here that all is well."""
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
     def measure_ms(self, name: str, value: float) -> None:
         """Record a duration in CloudWatch."""
         metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=value)

@@ -41,6 +41,10 @@ MATCHER_S: Final = 2.0
 QUEUE_READ_S: Final = 2.0
 QUEUE_S: Final = CONNECT_S + QUEUE_READ_S
 
+# Reconciliation waits for nobody: a thousand batches summed up, and a second look at an index that may lag.
+LEDGER_STATEMENT_S: Final = 20
+INDEX_LAG_S: Final = 2.0
+
 # A cancel that has to look for its order may take longer and is cut off then: it may be sent again, at no risk.
 # Redis' own secret, the market, the hold, two owners with a look at Redis between them, the queue.
 PLACE_S: Final = SECRET_S + REDIS_S + JOURNAL_S + CONTENTION_S + TABLE_S + REDIS_S + 2 * MATCHER_S + QUEUE_S

@@ -117,7 +117,15 @@ LEDGER_NEWER: Final = (
     ORDER BY sequence, shard, ordinal LIMIT %(limit)s"""
 )
 
+# Of each shard the last sum that reconciliation kept before the entry, if it kept any, and what came after that.
 BALANCE: Final = """
-    SELECT coalesce(sum(free + held), 0)::text FROM postings
-    WHERE account = %(account)s AND asset = %(asset)s
-      AND (sequence, shard, ordinal) <= (%(sequence)s, %(shard)s, %(ordinal)s)"""
+    SELECT coalesce(sum(coalesce(kept.total, 0) + coalesce(rest.total, 0)), 0)::text FROM leases
+    LEFT JOIN LATERAL (
+        SELECT sequence, free + held AS total FROM balances
+        WHERE account = %(account)s AND asset = %(asset)s AND shard = leases.shard AND sequence < %(sequence)s
+        ORDER BY sequence DESC LIMIT 1) AS kept ON true
+    CROSS JOIN LATERAL (
+        SELECT sum(free + held) AS total FROM postings
+        WHERE account = %(account)s AND asset = %(asset)s AND shard = leases.shard
+          AND sequence > coalesce(kept.sequence, 0)
+          AND (sequence, shard, ordinal) <= (%(sequence)s, %(shard)s, %(ordinal)s)) AS rest"""

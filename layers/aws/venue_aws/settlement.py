@@ -92,7 +92,7 @@ class Settlement:
 
     def progress(self, shard: int) -> int:
         """Give the last batch that is known to be settled and on the tape: 0 before the first."""
-        item = self._client.get_item(TableName=self._table, Key=_key(*_progress_key(shard)), ConsistentRead=True).get(
+        item = self._client.get_item(TableName=self._table, Key=_key(*progress_key(shard)), ConsistentRead=True).get(
             "Item", {}
         )
         return int(item["settled"]["N"]) if "settled" in item else 0
@@ -102,7 +102,7 @@ class Settlement:
         try:
             self._client.update_item(
                 TableName=self._table,
-                Key=_key(*_progress_key(shard)),
+                Key=_key(*progress_key(shard)),
                 UpdateExpression="SET settled = :sequence, #free = :zero, held = :zero",
                 ConditionExpression="attribute_not_exists(settled) OR settled < :sequence",
                 ExpressionAttributeNames={"#free": "free"},
@@ -188,7 +188,8 @@ def overdrawn(changes: Iterable[WalletChanged]) -> list[WalletChanged]:
     return [change for change in changes if change.account != WORLD and (change.free < 0 or change.held < 0)]
 
 
-def _progress_key(shard: int) -> tuple[str, str]:
+def progress_key(shard: int) -> tuple[str, str]:
+    """Give the key of the item that says how far a shard is settled."""
     return f"venue:shard-{shard}", PROGRESS_ASSET
 
 

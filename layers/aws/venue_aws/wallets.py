@@ -1,7 +1,7 @@
 """Wallets, holds and claimed transfer ids in DynamoDB. Amounts are minor units.
 
 A hold's item is also its order's proof of identity: it keeps the order as first sent, and is not deleted when the
-order is done. A repeated client_oid therefore meets it, whatever else has been forgotten meanwhile.
+order is done. A repeated client_oid therefore meets it, for as long as anyone may be expected to repeat it.
 """
 
 import random
@@ -24,6 +24,12 @@ from venue_aws.patience import CONNECT_S, CONTENTION_S, TABLE_READ_S, TABLE_RETR
 # Orders and settlement of one account meet in one wallet; DynamoDB then lets one through and cancels the other.
 ATTEMPTS_MAX = 6
 _BACKOFF_S = 0.02
+# DynamoDB deletes a hold's item after this. Its order's id is then known to the journal alone, see docs/adr/0014.
+KEPT_S = 30 * 24 * 3600
+# The index of the holds by account, the newest last.
+BY_ACCOUNT = "by_account"
+# What is claimed under this prefix is no hold, and is kept for ever.
+CLAIM = "transfer:"
 
 _PLACE = msgspec.json.Decoder(PlaceOrder)
 _DEPOSIT = msgspec.json.Decoder(Deposit)
@@ -53,6 +59,7 @@ class HoldItem(Model):
     amount = NumberAttribute()
     created_at = NumberAttribute()  # µs
     command = UnicodeAttribute()  # JSON, as handed over first
+    kept_until = NumberAttribute(null=True)  # s; DynamoDB deletes the item some time after. None: never
 
 
 def bound[M: Model](model: type[M], *, table: str, region: str, endpoint_url: str | None) -> type[M]:
@@ -129,6 +136,7 @@ class Wallets:
             amount=order.hold,
             created_at=at,
             command=wire.encode(order).decode(),
+            kept_until=at // 1_000_000 + KEPT_S,
         )
         with TransactWrite(connection=self._connection) as transaction:
             transaction.save(hold, condition=HoldItem.order_id.does_not_exist(), return_values="ALL_OLD")
@@ -163,7 +171,7 @@ class TransferClaims:
     def claim(self, deposit: Deposit, *, at: int) -> Deposit:
         """Give the owner of the transfer id; see venue.ports.Transfers."""
         item = self._holds(
-            f"transfer:{deposit.transfer_id}",
+            f"{CLAIM}{deposit.transfer_id}",
             account=deposit.account,
             asset=deposit.asset,
             amount=deposit.amount,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from venue.cashier import Cashier
     from venue.desk import OrderDesk
     from venue.handover import HandOver
+    from venue.reconciliation import Reconciliation
     from venue_aws.archive import Archive
     from venue_aws.broadcasting import Broadcast
     from venue_aws.cache import Cache
@@ -277,6 +278,36 @@ def events_queue() -> "EventsQueue":
     from venue_aws.queues import EventsQueue, connect
 
     return EventsQueue(connect(), settings().need("events_queue_url"))
+
+
+@cache
+def ledger_database() -> "Database":
+    """The journal's database, for the sums that reconciliation keeps."""
+    from venue_aws.database import Database, DatabaseLogin
+
+    arn = settings().need("database_secret_arn")
+    return Database(
+        lambda: msgspec.convert(secret(arn), DatabaseLogin, strict=False),
+        statement_timeout_ms=patience.LEDGER_STATEMENT_S * 1000,
+        writes=True,
+    )
+
+
+@cache
+def reconciliation() -> "Reconciliation":
+    """The ledger beside the wallets."""
+    from venue.reconciliation import Reconciliation
+    from venue_aws.ledger import Ledger
+    from venue_aws.vault import Vault
+
+    return Reconciliation(
+        ledger=Ledger(ledger_database()),
+        vault=Vault.connect(wallets=settings().need("wallets_table"), holds=settings().need("holds_table")),
+        handover=handover(),
+        markets=markets(),
+        clock=clock,
+        pause=lambda: time.sleep(patience.INDEX_LAG_S),
+    )
 
 
 @cache

@@ -27,13 +27,18 @@ class HandOver:
         owner: the address if the caller has just read it. wait: False takes the queue at once.
         Raises Unavailable when neither road took it; then the same command may be handed over again.
         """
-        if wait:
-            for url in self._addresses(shard, owner):
-                try:
-                    return self._matcher.submit(command, url=url)
-                except NotServed:
-                    continue
+        if wait and (outcome := self.offer(command, shard=shard, owner=owner)) is not None:
+            return outcome
         self._queue.put(command)
+        return None
+
+    def offer(self, command: AnyCommand, *, shard: int, owner: str | None = None) -> Outcome | None:
+        """Give the outcome, or None when no owner answers now: it may have been executed then, or not."""
+        for url in self._addresses(shard, owner):
+            try:
+                return self._matcher.submit(command, url=url)
+            except NotServed:
+                continue
         return None
 
     def _addresses(self, shard: int, owner: str | None) -> Iterator[str]:
