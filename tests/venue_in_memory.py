@@ -4,16 +4,17 @@ Each part can be made to fail at a chosen place, and tells what it was asked.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from matcher.core.engine import Engine
 from matcher.shell.outcome import outcome_of
 from venue.cashier import Cashier
-from venue.commands import AnyCommand, CancelOrder, Deposit, ListProduct, PlaceOrder
+from venue.commands import AnyCommand, CancelOrder, Deposit, Expire, ListProduct, PlaceOrder
 from venue.desk import OrderDesk
 from venue.errors import NotFound, RuleBroken, Unavailable
+from venue.events import AnyEvent
 from venue.handover import HandOver
 from venue.ledger import postings
 from venue.orders import Fill, Order
@@ -81,15 +82,21 @@ class MemoryMatcher:
         return Outcome(replayed=True) if self.forgets and outcome.replayed else outcome
 
     def take(self, command: AnyCommand) -> Outcome:
-        """Apply one command as the sequencer does: the time is the matcher's."""
-        command = msgspec.structs.replace(command, at=self._clock())
+        """Apply one command as the sequencer does: the time is the matcher's, and what is due comes first."""
+        now = self._clock()
+        while self.engine.due is not None and self.engine.due <= now:
+            self._settle(self.engine.apply(Expire(at=now)))
+        command = msgspec.structs.replace(command, at=now)
         events = self.engine.apply(command)
+        self._settle(events)
+        return outcome_of(self.engine, command, events)
+
+    def _settle(self, events: Iterable[AnyEvent]) -> None:
         for event in events:
             product = self.engine.product(getattr(event, "product_id", ""))
             for posting in postings(event, product):
                 if posting.kind != "hold":
                     self._wallets.add(posting.account, posting.asset, free=posting.free, held=posting.held)
-        return outcome_of(self.engine, command, events)
 
     # The journal as the desk reads it.
 

@@ -30,18 +30,19 @@ def build(markets: Callable[[], Markets], clock: Callable[[], int]) -> Api:
 
     @get("/products", tags=["market data"], summary="Every market and its rules")
     def products() -> list[ProductView]:
-        return [ProductView.of(product) for product in markets().products()]
+        states = markets().states()
+        return [ProductView.of(product, states.get(product.id)) for product in markets().products()]
 
     @get("/products/<product_id>", tags=["market data"], summary="One market's rules")
     def product(product_id: Product) -> ProductView:
-        return ProductView.of(markets().product(product_id))
+        return ProductView.of(markets().product(product_id), markets().states().get(product_id))
 
     @get("/products/<product_id>/book", tags=["market data"], summary="A book: its best prices, its levels, its orders")
     def book(product_id: Product, level: Annotated[Literal["1", "2", "3"], Query()] = "1") -> BookView:
-        rules = markets().product(product_id)
+        rules, state = markets().product(product_id), markets().states().get(product_id)
         if level == "3":
-            return BookView.orders(markets().book_orders(product_id), rules)
-        return BookView.levels(markets().book(product_id), rules, at_most=1 if level == "1" else None)
+            return BookView.orders(markets().book_orders(product_id), rules, state)
+        return BookView.levels(markets().book(product_id), rules, state, at_most=1 if level == "1" else None)
 
     @get("/products/<product_id>/ticker", tags=["market data"], summary="The last trade and the best prices")
     def ticker(product_id: Product) -> TickerView:

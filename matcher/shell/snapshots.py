@@ -119,8 +119,8 @@ class Snapshots:
         return written
 
     def _market(self, engine: Engine, name: str) -> Snapshot | None:
-        product = engine.product(name)
-        if product is None:
+        market = engine.book(name)
+        if market is None:
             return None
         sequence, at = engine.sequence(name), time.time_ns() // 1000
         bids, asks = engine.depth(name, LEVELS_MAX)
@@ -129,7 +129,8 @@ class Snapshots:
         ask, ask_size, _ = asks[0] if asks else (None, None, 0)
         trades = list(reversed(self._trades.get(name, ())))
         return Snapshot(
-            product=product,
+            product=market.product,
+            status=market.status,
             top=Top(bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size, sequence=sequence),
             book=Book(sequence=sequence, at=at, bids=bids, asks=asks),
             orders=BookOrders(sequence=sequence, at=at, bids=bid_orders, asks=ask_orders),

@@ -47,6 +47,12 @@ def told() -> list[Message]:
         record(tape.done(), tape.done(price=None, reason="filled"), tape.level(5, 3, 0), tape.level(5, 4, 9), part=1),
         record(tape.deposited(), tape.deposit_refused(), tape.cancel_refused(), product=None, part=2),
         record(tape.refused(product_id="XXX-USD"), tape.listing_refused(), product=None, part=3),
+        record(tape.stopped(), tape.woken(), tape.changed(None), tape.received(size=9, display_size=3), part=5),
+        record(
+            tape.changed(), tape.changed(6, shown=3), tape.opened(7, shown=3), tape.done(8, reason="expired"), part=6
+        ),
+        record(tape.amend_refused(), tape.status(), tape.status(until=None, reference=None), part=7),
+        record(tape.indicated(), tape.indicated(price=None, volume=0, surplus=0), part=8),
         TapeRecord(shard=0, batch=1, part=4, at=tape.AT, assets=[tape.USD], wallets=[change]),
     ]
     return [each.message for each in publications(records)]
@@ -58,7 +64,7 @@ def answered() -> list[Message]:
     return [
         Subscriptions(channels=[Channel("full", ["BTC-USD"]), Channel("status")]),
         Failure(message="Failed to subscribe", reason="why"),
-        Status(products=[raw(ProductView.of(tape.BTC_USD))], currencies=[raw(CurrencyView.of(tape.USD))]),
+        Status(products=[raw(ProductView.of(tape.BTC_USD, "halted"))], currencies=[raw(CurrencyView.of(tape.USD))]),
         Snapshot(product_id="BTC-USD", sequence=0, bids=[], asks=[]),
         Snapshot(product_id="BTC-USD", time=time, sequence=9, checksum=1, bids=[("1.00", "2")], asks=[("3", "4.5")]),
         LastMatch(product_id="BTC-USD", time=time, trade_id=1, side="buy", size="1", price="2"),

@@ -13,7 +13,18 @@ from venue.desk import Placed
 from venue.identity import wallet_id_of
 from venue.instants import rfc3339
 from venue.money import format_units
-from venue.orders import DoneReason, Fill, Liquidity, Order, OrderType, Side, Status, TimeInForce
+from venue.orders import (
+    DoneReason,
+    Fill,
+    Liquidity,
+    Order,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    Status,
+    Stop,
+    TimeInForce,
+)
 from venue.ports import Balance
 from venue.products import Asset, Product
 from venue_aws.pages import Entry
@@ -66,7 +77,7 @@ class FillView(Answer):
 
 
 class OrderView(Answer):
-    """An order as it is now. `executed_value` and `fill_fees` in the quote currency."""
+    """An order as it is now; a stop order that waits is `active`. `executed_value`, `fill_fees`: quote currency."""
 
     id: str
     client_oid: str | None
@@ -87,6 +98,11 @@ class OrderView(Answer):
     executed_value: str
     fill_fees: str
     settled: bool
+    stp: SelfTradePrevention | None
+    expire_time: str | None
+    stop: Stop | None
+    stop_price: str | None
+    display_size: str | None
 
     @classmethod
     def of(cls, order: Order, product: Product) -> "OrderView":
@@ -236,4 +252,9 @@ def _order(order: Order, product: Product) -> dict[str, Any]:
         "executed_value": format_units(order.executed_value, quote),
         "fill_fees": format_units(order.fees, quote),
         "settled": order.status == "done",
+        "stp": order.stp,
+        "expire_time": None if order.expire_at is None else rfc3339(order.expire_at),
+        "stop": order.stop,
+        "stop_price": None if order.stop_price is None else product.format_price(order.stop_price),
+        "display_size": None if order.display_size is None else product.format_size(order.display_size),
     }

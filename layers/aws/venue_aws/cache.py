@@ -16,7 +16,7 @@ from redis.retry import Retry
 from venue import wire
 from venue.events import Traded
 from venue.ports import Top
-from venue.products import Product
+from venue.products import MarketStatus, Product
 
 LEVELS_MAX = 500
 ORDERS_MAX = 1000
@@ -67,6 +67,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """All that is kept about one product, as of one committed batch. `trades`: newest first."""
 
     product: Product
+    status: MarketStatus = "trading"
     top: Top
     book: Book
     orders: BookOrders
@@ -90,6 +91,7 @@ _TICKER = msgspec.json.Decoder(Ticker)
 _TRADED = msgspec.json.Decoder(Traded)
 
 _PRODUCTS = "products"
+_STATES = "states"
 _OWNERS = "owners"
 
 # KEYS: owners. ARGV: shard, epoch, owner.
@@ -99,20 +101,21 @@ if stored and cjson.decode(stored).epoch > tonumber(ARGV[2]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
-# KEYS: owners, products, then five of each market. ARGV: shard, epoch, then of each market its name, rules, top, book,
-# orders, ticker ('' for none), the number of its trades, and these.
+# KEYS: owners, products, states, then five of each market. ARGV: shard, epoch, then of each market its name, rules,
+# state, top, book, orders, ticker ('' for none), the number of its trades, and these.
 _PUBLISH = """
 local stored = redis.call('HGET', KEYS[1], ARGV[1])
 if not stored or cjson.decode(stored).epoch ~= tonumber(ARGV[2]) then return 0 end
-local key, at = 3, 3
+local key, at = 4, 3
 while key <= #KEYS do
     redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1])
-    for offset = 0, 2 do redis.call('SET', KEYS[key + offset], ARGV[at + 2 + offset]) end
-    if ARGV[at + 5] ~= '' then redis.call('SET', KEYS[key + 3], ARGV[at + 5]) end
+    redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 2])
+    for offset = 0, 2 do redis.call('SET', KEYS[key + offset], ARGV[at + 3 + offset]) end
+    if ARGV[at + 6] ~= '' then redis.call('SET', KEYS[key + 3], ARGV[at + 6]) end
     redis.call('DEL', KEYS[key + 4])
-    local trades = tonumber(ARGV[at + 6])
-    if trades > 0 then redis.call('RPUSH', KEYS[key + 4], unpack(ARGV, at + 7, at + 6 + trades)) end
-    key, at = key + 5, at + 7 + trades
+    local trades = tonumber(ARGV[at + 7])
+    if trades > 0 then redis.call('RPUSH', KEYS[key + 4], unpack(ARGV, at + 8, at + 7 + trades)) end
+    key, at = key + 5, at + 8 + trades
 end
 return 1
 """
@@ -164,6 +167,13 @@ class Cache:
         (values,) = _answer(pipe)
         return sorted((wire.PRODUCT.decode(value) for value in values), key=lambda product: product.id)
 
+    def states(self) -> dict[str, MarketStatus]:
+        """Give the state of every market that has been written."""
+        pipe = self._client.pipeline(transaction=False)
+        pipe.hgetall(_STATES)
+        (values,) = _answer(pipe)
+        return {name.decode(): msgspec.convert(value.decode(), MarketStatus) for name, value in values.items()}
+
     def owners(self) -> dict[int, Owner]:
         """Give the owner of every shard."""
         pipe = self._client.pipeline(transaction=False)
@@ -204,12 +214,12 @@ class Cache:
 
         False, and nothing is written, when the owner that Redis knows is not of this epoch, or it knows none.
         """
-        keys = [_OWNERS, _PRODUCTS]
+        keys = [_OWNERS, _PRODUCTS, _STATES]
         arguments: list[str | int | bytes] = [str(shard), epoch]
         for market in markets:
             name = market.product.id
             keys += [f"top:{name}", f"book:{name}", f"book3:{name}", f"ticker:{name}", f"trades:{name}"]
-            arguments += [name, wire.encode(market.product)]
+            arguments += [name, wire.encode(market.product), market.status]
             arguments += [wire.encode(each) for each in (market.top, market.book, market.orders)]
             arguments += ["" if market.ticker is None else wire.encode(market.ticker), len(market.trades)]
             arguments += [wire.encode(trade) for trade in market.trades]

@@ -7,7 +7,7 @@ from typing import Protocol
 from venue.errors import NotFound, Unavailable
 from venue.events import Traded
 from venue.ports import Market, assets_of
-from venue.products import Asset, Product
+from venue.products import Asset, MarketStatus, Product
 from venue_aws.cache import Book, BookOrders, Cache, CacheDown, Glance, Ticker
 
 # The journal's rules are kept this long; asking for an unknown product reads them again, at most once a second.
@@ -58,6 +58,13 @@ class Markets:
         except CacheDown:
             found = []
         return found or sorted(self._kept(RULES_KEPT_S).values(), key=lambda product: product.id)
+
+    def states(self) -> Mapping[str, MarketStatus]:
+        """Give what each market accepts now, as far as it can be seen."""
+        try:
+            return self._cache.states()
+        except CacheDown:
+            return {}
 
     def by_id(self) -> Mapping[str, Product]:
         """Give the rules of all products by id."""

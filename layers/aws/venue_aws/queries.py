@@ -39,14 +39,14 @@ ORDERS: Final = _OF_STATUSES + _OLDER
 ORDERS_NEWER: Final = _OF_STATUSES + _NEWER
 
 # Written out, so that the index of open orders serves it: what is over is no part of it.
-_OPEN: Final = _own_orders("status = 'open'")
+_OPEN: Final = _own_orders("status IN ('open', 'active') AND status = ANY(%(statuses)s)")
 OPEN_ORDERS: Final = _OPEN + _OLDER
 OPEN_ORDERS_NEWER: Final = _OPEN + _NEWER
 
 OPEN_HOLDS: Final = (
     _ORDER
     + """
-    WHERE account = %(account)s AND status = 'open' AND hold > 0
+    WHERE account = %(account)s AND status IN ('open', 'active') AND hold > 0
       AND ((side = 'buy' AND product_id = ANY(%(quoted)s)) OR (side = 'sell' AND product_id = ANY(%(based)s)))"""
     + _OLDER
 )

@@ -16,7 +16,7 @@ from venue.instants import rfc3339
 from venue.money import format_units
 from venue.orders import Side
 from venue.ports import Top
-from venue.products import Asset, Product
+from venue.products import Asset, MarketStatus, Product
 from venue_aws.answers import Answer
 from venue_aws.cache import Book, BookOrders, Ticker
 
@@ -52,7 +52,7 @@ class CurrencyView(Answer):
 
 
 class ProductView(Answer):
-    """The rules of one market."""
+    """The rules of one market, and what it accepts now; with no flag set, everything."""
 
     id: str
     display_name: str
@@ -67,17 +67,17 @@ class ProductView(Answer):
     taker_fee_rate: str
     status: str = "online"
     status_message: str = ""
-    post_only: bool = False
-    limit_only: bool = False
-    cancel_only: bool = False
-    trading_disabled: bool = False
-    auction_mode: bool = False
+    post_only: bool
+    limit_only: bool
+    cancel_only: bool
+    trading_disabled: bool
+    auction_mode: bool
     margin_enabled: bool = False
     fx_stablecoin: bool = False
 
     @classmethod
-    def of(cls, product: Product) -> "ProductView":
-        """Write one product."""
+    def of(cls, product: Product, state: MarketStatus | None) -> "ProductView":
+        """Write one product; `state` is None where it cannot be seen now."""
         return cls(
             id=product.id,
             display_name=f"{product.base.id}/{product.quote.id}",
@@ -87,9 +87,17 @@ class ProductView(Answer):
             quote_increment=product.format_price(1),
             base_min_size=product.format_size(product.size_min),
             base_max_size=product.format_size(product.size_max),
-            min_market_funds=format_units(product.notional(1, product.size_min), product.quote.scale),
+            min_market_funds=format_units(
+                product.notional_min or product.notional(1, product.size_min), product.quote.scale
+            ),
             maker_fee_rate=format_units(product.maker_bps, 4),
             taker_fee_rate=format_units(product.taker_bps, 4),
+            status_message="" if state else "the state of this market cannot be seen now",
+            post_only=state == "post_only",
+            limit_only=state == "limit_only",
+            cancel_only=state == "cancel_only",
+            trading_disabled=state == "halted",
+            auction_mode=state == "auction",
         )
 
 
@@ -104,10 +112,12 @@ class BookView(Answer):
     bids: list[tuple[str, str, int | str]]
     asks: list[tuple[str, str, int | str]]
     checksum: int
-    auction_mode: bool = False
+    auction_mode: bool
 
     @classmethod
-    def levels(cls, book: Book, product: Product, *, at_most: int | None = None) -> "BookView":
+    def levels(
+        cls, book: Book, product: Product, state: MarketStatus | None, *, at_most: int | None = None
+    ) -> "BookView":
         """Write a book by price levels, `at_most` so many of each side."""
         bids, asks = _written(book.bids, product), _written(book.asks, product)
         return cls(
@@ -116,10 +126,11 @@ class BookView(Answer):
             bids=bids[:at_most],
             asks=asks[:at_most],
             checksum=_checksum(bids, asks),
+            auction_mode=state == "auction",
         )
 
     @classmethod
-    def orders(cls, book: BookOrders, product: Product) -> "BookView":
+    def orders(cls, book: BookOrders, product: Product, state: MarketStatus | None) -> "BookView":
         """Write a book by single orders."""
         return cls(
             sequence=book.sequence,
@@ -130,6 +141,7 @@ class BookView(Answer):
                 _written(_summed(book.bids), product),
                 _written(_summed(book.asks), product),
             ),
+            auction_mode=state == "auction",
         )
 
 

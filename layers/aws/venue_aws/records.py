@@ -33,13 +33,12 @@ class Records:
         self, *, account: str, statuses: Sequence[Status] | None, product_id: str | None, page: Page
     ) -> list[Order]:
         """Give a page of orders; `statuses` None: all."""
-        wanted: dict[str, object] = {"product_id": product_id}
+        wanted = {"product_id": product_id, "statuses": None if statuses is None else list(statuses)}
         # What is pending is not in the journal yet.
-        if statuses is not None and set(statuses) - {"pending"} == {"open"}:
+        if statuses is not None and set(statuses) <= {"pending", "open", "active"}:
             query = queries.OPEN_ORDERS_NEWER if page.before else queries.OPEN_ORDERS
         else:
             query = queries.ORDERS_NEWER if page.before else queries.ORDERS
-            wanted["statuses"] = None if statuses is None else list(statuses)
         parameters = {**_bounds(account, page), **page.key(OrderKey), **wanted}
         return _newest_first(self._database.fetch(query, parameters, row=kwargs_row(Order)), page)
 

@@ -9,8 +9,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from venue.errors import Malformed
 from venue.events import Traded
-from venue.orders import OrderType, Side, Status
-from venue.tickets import Ticket
+from venue.orders import OrderType, SelfTradePrevention, Side, Status, Stop, TimeInForce
+from venue.tickets import Length, Ticket
 from venue_aws.pages import PAGE_DEFAULT, PAGE_MAX, Page
 
 _DECIMAL = r"[0-9]{1,30}(\.[0-9]{1,30})?"
@@ -43,12 +43,6 @@ def _not_yet(value: object) -> None:
         raise ValueError("not supported yet")
 
 
-def _no_gtt(value: object) -> object:
-    if value == "GTT":
-        raise ValueError("GTT is not supported yet")
-    return value
-
-
 def _micros(value: str) -> int:
     moment = datetime.fromisoformat(value)
     try:
@@ -77,7 +71,13 @@ class Request(BaseModel):
 
 
 class NewOrder(Request):
-    """An order to place. A market order takes `size`, or to buy `funds`; a limit order takes `price` and `size`."""
+    """An order to place. A market order takes `size`, or to buy `funds`; a limit order takes `price` and `size`.
+
+    `stp` says what happens where it meets an order of its own account: dc decrease both and cancel the smaller, co
+    cancel the older, cn the newer, cb both. GTT takes `cancel_after`: min, hour, day, or an instant. With `stop` the
+    order waits, unseen, until a trade prints at `stop_price`: loss at or below it, entry at or above it; a market
+    order goes five per cent beyond it at most. `display_size` is what others see of the order at a time.
+    """
 
     product_id: ProductId
     side: Side
@@ -85,17 +85,17 @@ class NewOrder(Request):
     price: Decimal | None = None
     size: Decimal | None = None
     funds: Decimal | None = None
-    time_in_force: Annotated[Literal["GTC", "IOC", "FOK"] | None, BeforeValidator(_no_gtt)] = None
+    time_in_force: TimeInForce | None = None
     post_only: bool = False
     client_oid: Id | None = None
+    stp: SelfTradePrevention = "dc"
+    cancel_after: Length | Instant | None = None
+    stop: Stop | None = None
+    stop_price: Decimal | None = None
+    display_size: Decimal | None = None
 
     # Known to the dialect, refused here by name.
-    stop: NotYet = None
-    stop_price: NotYet = None
     stop_limit_price: NotYet = None
-    stp: NotYet = None
-    cancel_after: NotYet = None
-    display_size: NotYet = None
     max_floor: NotYet = None
     profile_id: NotYet = None
 
@@ -111,7 +111,19 @@ class NewOrder(Request):
             time_in_force=self.time_in_force,
             post_only=self.post_only,
             client_oid=self.client_oid,
+            stp=self.stp,
+            cancel_after=self._end(),
+            stop=self.stop,
+            stop_price=self.stop_price,
+            display_size=self.display_size,
         )
+
+    def _end(self) -> Length | int | None:
+        match self.cancel_after:
+            case None | "min" | "hour" | "day" as length:
+                return length
+            case instant:  # pydantic has turned it into µs; its annotation stays what a client writes
+                return int(instant)
 
 
 class CancelScope(Request):
@@ -159,7 +171,7 @@ class OrdersQuery(ListQuery):
         """The journal's states; None for all."""
         if "all" in self.status:
             return None
-        known: tuple[Status, ...] = ("pending", "open", "done", "rejected")
+        known: tuple[Status, ...] = ("pending", "active", "open", "done", "rejected")
         return [status for status in known if status in self.status]
 
 

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from venue import wire
 from venue.events import (
+    AmendRefused,
     AnyEvent,
     CancelRefused,
     Deposited,
@@ -21,6 +22,7 @@ from venue.events import (
     ListingRefused,
     OrderRefused,
     ProductListed,
+    StatusRefused,
 )
 from venue.products import Asset, Product
 from venue.wire import TapeRecord, WalletChanged
@@ -151,7 +153,7 @@ def _product_of(event: AnyEvent, rules: Rules) -> Product | None:
             return event.product
         case Deposited() | DepositRefused() | CancelRefused():
             return None
-        case OrderRefused() | ListingRefused():
+        case OrderRefused() | AmendRefused() | ListingRefused() | StatusRefused():
             # It may have been refused for the very reason that there is no such product.
             return rules.product(event.product_id)
         case _:

@@ -22,7 +22,16 @@ _REFUSALS = {
     "post_only": "a post-only order would have traded at once",
     "fok": "the order could not be filled whole at once",
     "deadline": "the order reached the matcher too late",
-    "trading_disabled": "trading is disabled for this product",
+    "bad_expiry": "cancel_after is over already",
+    "bad_display_size": "display_size is at most the size of the order, and at least a hundredth of it",
+    "notional_too_small": "the order is for less money than the product allows",
+    "too_many_orders": "the account has as many open orders of this product as it may have",
+    "price_collar": "the price is further from the reference price than the product allows",
+    "post_only_mode": "the market takes post-only orders alone now",
+    "limit_only": "the market takes limit orders alone now",
+    "cancel_only": "the market takes cancels alone now",
+    "halted": "the market is halted",
+    "auction": "an auction gathers limit orders that may rest, and none that is post-only",
 }
 
 
@@ -82,12 +91,13 @@ class OrderDesk:
         asked = command_of(
             ticket, market.product, order_id=order_id, account=account, at=now, deadline=now + DEADLINE_US
         )
-        command = self._held(asked, market, now)
+        lasting = isinstance(ticket.cancel_after, str)
+        command = self._held(asked, market, now, lasting=lasting)
         outcome = self._handover.deliver(command, shard=market.product.shard, owner=market.owner, wait=wait)
         if outcome is None:
             return Placed(product=market.product, order=order_waiting(command))
         placed = self._placed(command, market.product, outcome)
-        if outcome.replayed and not same_request(placed.order, asked):
+        if outcome.replayed and not same_request(placed.order, asked, lasting=lasting):
             raise _conflict()
         if placed.order.status == "rejected":
             raise _refusal(placed.order.reject_reason or outcome.refused or "refused")
@@ -110,7 +120,7 @@ class OrderDesk:
             # The order is still in the queue; the cancel follows it there, behind it in the same group.
             self._handover.deliver(command, shard=next(iter(owners)), wait=False)
             return Cancelled(pending=True)
-        if order.status != "open":
+        if order.status not in {"open", "active"}:
             raise _order_done("order_done")
         # It came into its book after the matcher had looked for it, or another shard's matcher has it.
         done = self._cancelled(command, self._owners(order.product_id), wait=wait)
@@ -135,7 +145,7 @@ class OrderDesk:
                 cancelled += [order.order_id for order in outcome.orders]
         return Cancelled(order_ids=cancelled, pending=pending)
 
-    def _held(self, asked: PlaceOrder, market: Market, now: int) -> PlaceOrder:
+    def _held(self, asked: PlaceOrder, market: Market, now: int, *, lasting: bool) -> PlaceOrder:
         """Give the command to hand over, its hold taken: the one of the first attempt, where there was one."""
         try:
             command = secured(asked, market)
@@ -148,7 +158,7 @@ class OrderDesk:
             first = self._wallets.hold(command, asset=hold_asset(market.product, command.side), at=now)
             if first is None:
                 return command
-        if not same_request(first, asked):
+        if not same_request(first, asked, lasting=lasting):
             raise _conflict()
         return msgspec.structs.replace(first, deadline=asked.deadline)
 
@@ -211,6 +221,11 @@ def order_waiting(command: PlaceOrder) -> Order:
         status="pending",
         created_at=command.at,
         hold=command.hold,
+        stp=command.stp,
+        expire_at=command.expire_at,
+        stop=command.stop,
+        stop_price=command.stop_price,
+        display_size=command.display_size,
     )
 
 

@@ -4,30 +4,45 @@ What belongs to one account only (its own id of the order, its sequence, its fee
 takes it out again.
 """
 
+from typing import Literal
+
 from msgspec.structs import replace
 
 from venue.events import (
+    AmendRefused,
+    AuctionIndicated,
     CancelRefused,
+    ChangeReason,
     Deposited,
     DepositRefused,
+    OrderChanged,
     OrderDone,
     OrderOpened,
     OrderReceived,
     OrderRefused,
+    StatusChanged,
+    StopAccepted,
+    StopActivated,
     Traded,
 )
 from venue.identity import wallet_id_of
 from venue.instants import rfc3339
 from venue.messages import (
+    Activate,
+    AmendRejected,
+    Auction,
     CancelRejected,
+    Changed,
     Deposit,
     DepositRejected,
     Done,
+    MarketState,
     Match,
     Opened,
     Received,
     Rejected,
     Ticker,
+    Triggered,
     Wallet,
 )
 from venue.money import BASIS_POINTS, format_units
@@ -36,6 +51,7 @@ from venue.products import Asset, Product
 from venue.wire import WalletChanged
 
 _OTHER_SIDE: dict[Side, Side] = {"buy": "sell", "sell": "buy"}
+_CHANGED_BY: dict[ChangeReason, Literal["STP", "modify_order"]] = {"stp": "STP", "amend": "modify_order"}
 _RATE_SCALE = len(str(BASIS_POINTS)) - 1
 
 
@@ -51,7 +67,42 @@ def received(event: OrderReceived, product: Product) -> Received:
         size=_size(event.size, product),
         price=_price(event.price, product),
         funds=_funds(event.funds, product),
+        display_size=_size(event.display_size, product),
         client_oid=event.client_oid,
+        user_sequence=event.account_sequence,
+    )
+
+
+def activate(event: StopAccepted, product: Product) -> Activate:
+    """Tell the owner that the order waits for its stop price."""
+    order = event.order
+    if order.stop is None or order.stop_price is None:
+        raise ValueError("only a stop order is told of so")
+    return Activate(
+        time=rfc3339(event.at),
+        product_id=product.id,
+        order_id=order.order_id,
+        side=order.side,
+        order_type=order.type,
+        stop_type=order.stop,
+        stop_price=product.format_price(order.stop_price),
+        size=_size(order.size, product),
+        price=_price(order.price if order.type == "limit" else None, product),
+        funds=_funds(order.funds, product),
+        client_oid=order.client_oid,
+        user_sequence=event.account_sequence,
+    )
+
+
+def triggered(event: StopActivated, product: Product) -> Triggered:
+    """Tell the owner that the order wakes."""
+    return Triggered(
+        time=rfc3339(event.at),
+        product_id=product.id,
+        order_id=event.order_id,
+        side=event.side,
+        stop_type=event.stop,
+        stop_price=product.format_price(event.stop_price),
         user_sequence=event.account_sequence,
     )
 
@@ -66,6 +117,27 @@ def opened(event: OrderOpened, product: Product) -> Opened:
         side=event.side,
         price=product.format_price(event.price),
         remaining_size=product.format_size(event.remaining),
+        shown_size=_size(event.shown, product),
+        user_sequence=event.account_sequence,
+    )
+
+
+def changed(event: OrderChanged, product: Product) -> Changed:
+    """Tell the owner what the order is now."""
+    return Changed(
+        time=rfc3339(event.at),
+        product_id=product.id,
+        sequence=event.sequence,
+        order_id=event.order_id,
+        side=event.side,
+        reason=_CHANGED_BY[event.reason],
+        old_price=_price(event.old_price, product),
+        new_price=_price(event.price, product),
+        old_size=_size(event.old_size, product),
+        new_size=_size(event.size, product),
+        remaining_size=product.format_size(event.remaining),
+        shown_size=_size(event.shown, product),
+        amend_id=event.amend_id,
         user_sequence=event.account_sequence,
     )
 
@@ -85,11 +157,29 @@ def done(event: OrderDone, product: Product) -> Done:
     )
 
 
-def publicly(message: Received | Opened | Done) -> Received | Opened | Done:
-    """Take out what only the owner may read."""
-    if isinstance(message, Received):
-        return replace(message, user_sequence=None, client_oid=None)
-    return replace(message, user_sequence=None)
+def publicly(message: Received | Opened | Changed | Done) -> Received | Opened | Changed | Done:
+    """Take out what only the owner may read: of an iceberg, all but what it shows."""
+    match message:
+        case Received(display_size=shown):
+            size = message.size if shown is None else shown
+            return replace(message, size=size, display_size=None, user_sequence=None, client_oid=None)
+        case Opened(shown_size=shown):
+            left = message.remaining_size if shown is None else shown
+            return replace(message, remaining_size=left, shown_size=None, user_sequence=None)
+        case Changed(shown_size=None):
+            return replace(message, amend_id=None, user_sequence=None)
+        case Changed(shown_size=str() as shown):
+            return replace(
+                message,
+                old_size=None,
+                new_size=None,
+                remaining_size=shown,
+                shown_size=None,
+                amend_id=None,
+                user_sequence=None,
+            )
+        case _:
+            return replace(message, user_sequence=None)
 
 
 def match(event: Traded, product: Product) -> Match:
@@ -182,6 +272,42 @@ def cancel_rejected(event: CancelRefused) -> CancelRejected:
         order_id=event.order_id,
         reason=event.reason,
         user_sequence=event.account_sequence,
+    )
+
+
+def amend_rejected(event: AmendRefused) -> AmendRejected:
+    """Tell the owner that the order stays as it was."""
+    return AmendRejected(
+        time=rfc3339(event.at),
+        product_id=event.product_id,
+        order_id=event.order_id,
+        amend_id=event.amend_id,
+        reason=event.reason,
+        user_sequence=event.account_sequence,
+    )
+
+
+def market_state(event: StatusChanged, product: Product) -> MarketState:
+    """Tell everyone what the market accepts now."""
+    return MarketState(
+        time=rfc3339(event.at),
+        product_id=product.id,
+        status=event.status,
+        reason=event.reason,
+        until=None if event.until is None else rfc3339(event.until),
+        reference_price=_price(event.reference, product),
+    )
+
+
+def auction(event: AuctionIndicated, product: Product) -> Auction:
+    """Tell everyone where the auction stands."""
+    return Auction(
+        time=rfc3339(event.at),
+        product_id=product.id,
+        indicative_open_price=_price(event.price, product),
+        indicative_open_size=product.format_size(event.volume),
+        surplus=product.format_size(abs(event.surplus)),
+        surplus_side=None if not event.surplus else "buy" if event.surplus > 0 else "sell",
     )
 
 

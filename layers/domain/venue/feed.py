@@ -11,20 +11,26 @@ import msgspec
 
 from venue import dialect
 from venue.events import (
+    AmendRefused,
     AnyEvent,
+    AuctionIndicated,
     CancelRefused,
     Deposited,
     DepositRefused,
     LevelChanged,
+    OrderChanged,
     OrderDone,
     OrderOpened,
     OrderReceived,
     OrderRefused,
+    StatusChanged,
+    StopAccepted,
+    StopActivated,
     Traded,
 )
 from venue.instants import rfc3339
 from venue.ledger import FEES, WORLD
-from venue.messages import Done, Level2Update, Message, Opened, Received
+from venue.messages import Changed, Done, Level2Update, Message, Opened, Received
 from venue.orders import Side
 from venue.products import Asset, Product
 from venue.wire import TapeRecord, WalletChanged
@@ -32,7 +38,8 @@ from venue.wire import TapeRecord, WalletChanged
 # Every channel, and whether it is told per product.
 PUBLIC_CHANNELS = frozenset({"full", "level2", "level2_batch", "matches", "status", "ticker"})
 CHANNELS = PUBLIC_CHANNELS | {"user"}
-WITHOUT_PRODUCTS = frozenset({"status"})
+STATUS = "status"
+WITHOUT_PRODUCTS = frozenset({STATUS})
 # In one l2update, which must stay well below what one WebSocket message may hold.
 CHANGES_MAX = 1000
 
@@ -91,25 +98,46 @@ class _Market:
         product = self.product
         match event:
             case OrderReceived():
-                self._pass(event)
+                self._pass(event.sequence, event.at)
                 yield from self._order(event.account, dialect.received(event, product))
             case OrderOpened():
-                self._pass(event)
+                self._pass(event.sequence, event.at)
                 yield from self._order(event.account, dialect.opened(event, product))
+            case OrderChanged(sequence=None):
+                yield self._private(event.account, dialect.changed(event, product))
+            case OrderChanged(sequence=int() as sequence):
+                self._pass(sequence, event.at)
+                yield from self._order(event.account, dialect.changed(event, product))
             case OrderDone():
-                self._pass(event)
+                self._pass(event.sequence, event.at)
                 yield from self._order(event.account, dialect.done(event, product))
             case Traded():
-                self._pass(event)
+                self._pass(event.sequence, event.at)
                 self._trade = event
                 yield from self._match(event)
             case LevelChanged():
-                self._pass(event)
+                self._pass(event.sequence, event.at)
                 # Taken out first, so that the changes stand in the order of each level's latest one.
                 self._levels.pop((event.side, event.price), None)
                 self._levels[event.side, event.price] = event.size
+            case StatusChanged():
+                yield Publication((STATUS,), dialect.market_state(event, product))
+            case AuctionIndicated():
+                yield Publication((STATUS,), dialect.auction(event, product))
+            case _:
+                yield from self._told_privately(event)
+
+    def _told_privately(self, event: AnyEvent) -> Iterator[Publication]:
+        product = self.product
+        match event:
             case OrderRefused():
                 yield self._private(event.account, dialect.rejected(event, product))
+            case StopAccepted():
+                yield self._private(event.account, dialect.activate(event, product))
+            case StopActivated():
+                yield self._private(event.account, dialect.triggered(event, product))
+            case AmendRefused():
+                yield self._private(event.account, dialect.amend_rejected(event))
             case _:
                 return
 
@@ -133,12 +161,12 @@ class _Market:
         if self._trade is not None:
             yield Publication((topic_of("ticker", product.id),), dialect.ticker(self._trade, product))
 
-    def _pass(self, event: OrderReceived | OrderOpened | OrderDone | Traded | LevelChanged) -> None:
-        self._first = event.sequence if self._first is None else min(self._first, event.sequence)
-        self._last = max(self._last, event.sequence)
-        self._at = max(self._at, event.at)
+    def _pass(self, sequence: int, at: int) -> None:
+        self._first = sequence if self._first is None else min(self._first, sequence)
+        self._last = max(self._last, sequence)
+        self._at = max(self._at, at)
 
-    def _order(self, account: str, message: Received | Opened | Done) -> Iterator[Publication]:
+    def _order(self, account: str, message: Received | Opened | Changed | Done) -> Iterator[Publication]:
         yield Publication((topic_of("full", self.product.id),), dialect.publicly(message))
         yield self._private(account, message)
 
@@ -188,5 +216,7 @@ def _without_product(event: AnyEvent, assets: Iterable[Asset]) -> Iterator[Publi
             yield Publication((user_topic_of(event.account),), dialect.cancel_rejected(event))
         case OrderRefused():
             yield Publication((user_topic_of(event.account),), dialect.unpriced_rejected(event))
+        case AmendRefused():
+            yield Publication((user_topic_of(event.account),), dialect.amend_rejected(event))
         case _:
             return

@@ -4,9 +4,13 @@ Prices, sizes and amounts are decimal strings, times RFC 3339 with µs. A field 
 private are filled on the user channel only; no message names an account.
 """
 
+from typing import Literal
+
 import msgspec
 
-from venue.orders import DoneReason, Liquidity, OrderType, Side, TimeInForce
+from venue.events import StatusReason
+from venue.orders import DoneReason, Liquidity, OrderType, Side, Stop, TimeInForce
+from venue.products import MarketStatus
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -14,7 +18,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
 
 
 class Received(Message, frozen=True, kw_only=True, tag="received"):
-    """The matcher took an order on."""
+    """The matcher took an order on. Of an iceberg everyone else is told `display_size` as its size."""
 
     time: str
     product_id: str
@@ -25,12 +29,46 @@ class Received(Message, frozen=True, kw_only=True, tag="received"):
     size: str | None = None
     price: str | None = None
     funds: str | None = None
+    display_size: str | None = None  # private
     client_oid: str | None = msgspec.field(default=None, name="client-oid")  # private
     user_sequence: int | None = None  # private
 
 
+class Activate(Message, frozen=True, kw_only=True, tag="activate"):
+    """A stop order was taken on and waits for its price. Private."""
+
+    time: str
+    product_id: str
+    order_id: str
+    side: Side
+    order_type: OrderType
+    stop_type: Stop
+    stop_price: str
+    size: str | None = None
+    price: str | None = None
+    funds: str | None = None
+    client_oid: str | None = msgspec.field(default=None, name="client-oid")
+    user_sequence: int
+
+
+class Triggered(Message, frozen=True, kw_only=True, tag="triggered"):
+    """A trade printed at a stop order's price; its `received` follows, for everyone. Private."""
+
+    time: str
+    product_id: str
+    order_id: str
+    side: Side
+    stop_type: Stop
+    stop_price: str
+    user_sequence: int
+
+
 class Opened(Message, frozen=True, kw_only=True, tag="open"):
-    """The rest of an order rests in the book."""
+    """The rest of an order rests in the book, behind the others at its price.
+
+    It comes again for an order that was amended out of its place, and for each slice of an iceberg, of which everyone
+    else is told `shown_size` as what remains.
+    """
 
     time: str
     product_id: str
@@ -39,6 +77,30 @@ class Opened(Message, frozen=True, kw_only=True, tag="open"):
     side: Side
     price: str
     remaining_size: str
+    shown_size: str | None = None  # private
+    user_sequence: int | None = None  # private
+
+
+class Changed(Message, frozen=True, kw_only=True, tag="change"):
+    """An order has another price or size: amended (modify_order), or smaller because it met its own account (STP).
+
+    Sizes include what is filled; of an iceberg everyone else is told what it shows as remaining, and no sizes. Where it
+    lost its place, an `open`, or its trades, follow. A stop order that waits has no sequence: then this is private.
+    """
+
+    time: str
+    product_id: str
+    sequence: int | None = None
+    order_id: str
+    side: Side
+    reason: Literal["STP", "modify_order"]
+    old_price: str | None = None
+    new_price: str | None = None
+    old_size: str | None = None
+    new_size: str | None = None
+    remaining_size: str
+    shown_size: str | None = None  # private
+    amend_id: str | None = None  # private
     user_sequence: int | None = None  # private
 
 
@@ -106,6 +168,17 @@ class Rejected(Message, frozen=True, kw_only=True, tag="rejected"):
     price: str | None = None
     funds: str | None = None
     client_oid: str | None = msgspec.field(default=None, name="client-oid")
+    user_sequence: int
+
+
+class AmendRejected(Message, frozen=True, kw_only=True, tag="amend_rejected"):
+    """The order stays as it was, and what was held for the amend is free again. Private."""
+
+    time: str
+    product_id: str
+    order_id: str
+    amend_id: str
+    reason: str
     user_sequence: int
 
 
@@ -190,6 +263,32 @@ class Ticker(Message, frozen=True, kw_only=True, tag="ticker"):
     best_ask: str | None = None
 
 
+class MarketState(Message, frozen=True, kw_only=True, tag="market_state"):
+    """A market accepts something else now, by an operator (command), its circuit breaker, or because time was up.
+
+    `until`: when a halt turns into an auction, or an auction into trading. `reference_price`: what collar, circuit
+    breaker and auction go by.
+    """
+
+    time: str
+    product_id: str
+    status: MarketStatus
+    reason: StatusReason
+    until: str | None = None
+    reference_price: str | None = None
+
+
+class Auction(Message, frozen=True, kw_only=True, tag="auction"):
+    """Where an auction would trade now; without a price nothing would. `surplus`, of `surplus_side`, would be left."""
+
+    time: str
+    product_id: str
+    indicative_open_price: str | None = None
+    indicative_open_size: str
+    surplus: str
+    surplus_side: Side | None = None
+
+
 class Channel(msgspec.Struct, frozen=True, omit_defaults=True):
     """One channel of a subscription, with its products (none for `status`)."""
 
@@ -219,12 +318,18 @@ class Status(Message, frozen=True, kw_only=True, tag="status"):
 
 AnyMessage = (
     Received
+    | Activate
+    | Triggered
     | Opened
+    | Changed
     | Match
     | LastMatch
     | Done
     | Rejected
+    | AmendRejected
     | CancelRejected
+    | MarketState
+    | Auction
     | Deposit
     | DepositRejected
     | Wallet

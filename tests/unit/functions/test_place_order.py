@@ -53,6 +53,11 @@ def test_an_order_is_answered_as_the_matcher_left_it(handler: Api) -> None:
         "executed_value": "0.00000000",
         "fill_fees": "0.00000000",
         "settled": False,
+        "stp": "dc",
+        "expire_time": None,
+        "stop": None,
+        "stop_price": None,
+        "display_size": None,
         "fills": [],
     }
 
@@ -175,10 +180,23 @@ def test_an_operator_who_is_a_trader_too_places_orders(handler: Api) -> None:
         (BUY | {"post_only": 1}, "post_only"),
         (BUY | {"client_oid": "mine"}, "client_oid"),
         (BUY | {"client_oid": "7c9e6679742540de944be07fc1f90ae7"}, "client_oid"),
-        (BUY | {"time_in_force": "GTT"}, "time_in_force"),
+        (BUY | {"time_in_force": "GTT"}, "cancel_after"),
+        (BUY | {"cancel_after": "hour"}, "cancel_after"),
+        (BUY | {"time_in_force": "GTT", "cancel_after": "week"}, "cancel_after"),
+        (BUY | {"time_in_force": "GTT", "cancel_after": 60}, "cancel_after"),
+        (BUY | {"stp": "xx"}, "stp"),
+        (BUY | {"stop": "loss"}, "stop_price"),
+        (BUY | {"stop": "below", "stop_price": "1.000"}, "stop"),
+        (BUY | {"stop_price": "1.000"}, "stop_price"),
+        (BUY | {"stop": "entry", "stop_price": "0.001"}, "stop_price"),
+        (BUY | {"stop": "entry", "stop_price": "1.000", "post_only": True}, "stop"),
+        (BUY | {"stop": "entry", "stop_price": "1.000", "time_in_force": "FOK"}, "stop"),
+        (BUY | {"display_size": "0.5"}, "display_size"),
+        (BUY | {"display_size": 5}, "display_size"),
+        (BUY | {"display_size": "5", "time_in_force": "IOC"}, "display_size"),
         (BUY | {"time_in_force": "gtc"}, "time_in_force"),
         (BUY | {"unheard_of": "1"}, "unheard_of"),
-        *[(BUY | {name: "1"}, name) for name in ("stop", "stop_price", "stp", "cancel_after", "display_size")],
+        *[(BUY | {name: "1"}, name) for name in ("stop_limit_price", "max_floor", "profile_id")],
     ],
 )
 def test_what_cannot_be_read_is_refused_by_the_name_of_its_field(
@@ -191,8 +209,7 @@ def test_what_cannot_be_read_is_refused_by_the_name_of_its_field(
 
 
 def test_what_is_not_supported_yet_is_said_to_be_so(handler: Api) -> None:
-    assert place(handler, BUY | {"stop": "loss"}).body["message"] == "stop: not supported yet"
-    assert place(handler, BUY | {"time_in_force": "GTT"}).body["message"] == "time_in_force: GTT is not supported yet"
+    assert place(handler, BUY | {"max_floor": "1"}).body["message"] == "max_floor: not supported yet"
 
 
 def test_a_number_for_money_is_told_to_be_written_as_text(handler: Api) -> None:

@@ -4,17 +4,24 @@ from typing import Any
 
 from venue.commands import PlaceOrder
 from venue.events import (
+    AmendRefused,
     AnyEvent,
+    AuctionIndicated,
     CancelRefused,
     Deposited,
     DepositRefused,
     LevelChanged,
     ListingRefused,
+    OrderChanged,
     OrderDone,
     OrderOpened,
     OrderReceived,
     OrderRefused,
     ProductListed,
+    StatusChanged,
+    StatusRefused,
+    StopAccepted,
+    StopActivated,
     Traded,
 )
 from venue.products import Asset, Product
@@ -134,6 +141,98 @@ def refused(**other: Any) -> OrderRefused:
         "reason": "no_liquidity",
     }
     return OrderRefused(**_with_order({**fields, **other}))
+
+
+def stopped(**other: Any) -> StopAccepted:
+    fields: dict[str, Any] = {
+        "at": AT,
+        "account_sequence": 13,
+        "order_id": "order-3",
+        "account": "alice",
+        "product_id": "BTC-USD",
+        "side": "sell",
+        "client_oid": "mine-3",
+        "price": 3_900_000,
+        "size": 15_000,
+        "stop": "loss",
+        "stop_price": 3_950_000,
+    }
+    return StopAccepted(**_with_order({**fields, **other}))
+
+
+def woken() -> StopActivated:
+    return StopActivated(
+        at=AT,
+        account_sequence=14,
+        order_id="order-3",
+        account="alice",
+        product_id="BTC-USD",
+        side="sell",
+        stop="loss",
+        stop_price=3_950_000,
+    )
+
+
+def changed(sequence: int | None = 5, **other: Any) -> OrderChanged:
+    fields: dict[str, Any] = {
+        "at": AT,
+        "sequence": sequence,
+        "account_sequence": 15,
+        "order_id": "order-1",
+        "account": "alice",
+        "product_id": "BTC-USD",
+        "side": "buy",
+        "reason": "amend",
+        "price": 4_000_100,
+        "old_price": 4_000_000,
+        "size": 20_000,
+        "old_size": 15_000,
+        "remaining": 10_000,
+        "amend_id": "amend-1",
+    }
+    return OrderChanged(**{**fields, **other})
+
+
+def amend_refused(**other: Any) -> AmendRefused:
+    fields: dict[str, Any] = {
+        "at": AT,
+        "account_sequence": 16,
+        "amend_id": "amend-2",
+        "order_id": "order-1",
+        "account": "alice",
+        "product_id": "BTC-USD",
+        "side": "buy",
+        "hold": 5,
+        "reason": "order_done",
+    }
+    return AmendRefused(**{**fields, **other})
+
+
+def status(**other: Any) -> StatusChanged:
+    fields: dict[str, Any] = {
+        "at": AT,
+        "product_id": "BTC-USD",
+        "status": "halted",
+        "reason": "breaker",
+        "until": AT + 1_000_000,
+        "reference": 4_000_000,
+    }
+    return StatusChanged(**{**fields, **other})
+
+
+def status_refused() -> StatusRefused:
+    return StatusRefused(at=AT, product_id="XXX-USD", reason="unknown_product")
+
+
+def indicated(**other: Any) -> AuctionIndicated:
+    fields: dict[str, Any] = {
+        "at": AT,
+        "product_id": "BTC-USD",
+        "price": 4_000_000,
+        "volume": 10_000,
+        "surplus": -5_000,
+    }
+    return AuctionIndicated(**{**fields, **other})
 
 
 def level(sequence: int, price: int, size: int, side: str = "buy") -> LevelChanged:
