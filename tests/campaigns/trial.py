@@ -137,7 +137,8 @@ def _try(mutant: Mutant) -> None:
     for name in [name for name in sys.modules if name.startswith(OURS)]:
         del sys.modules[name]
     sys.meta_path.insert(0, Finder(mutant))
-    sys.exit(next((code for code, fate in FATES.items() if fate == _fate()), 1))
+    fate = _fate()
+    sys.exit(next((code for code, name in FATES.items() if name == fate), 1))
 
 
 def _fate() -> Fate:
