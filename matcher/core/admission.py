@@ -5,62 +5,69 @@ from typing import Final
 from matcher.core import reasons
 from matcher.core.book import Book
 from matcher.core.selftrade import fills_whole
-from matcher.core.working import Account
+from matcher.core.working import Trader
 from venue.commands import PlaceOrder
 from venue.money import BASIS_POINTS, UNITS_MAX
 from venue.products import Product
 
 # How many slices an iceberg may come in: one sweep shows them all.
 SLICES_MAX: Final = 100
+# What may rest.
+RESTING: Final = frozenset({"GTC", "GTT"})
 
 
-def refusal(order: PlaceOrder, book: Book | None, account: Account) -> str | None:
-    """Give the reason (matcher.core.reasons) for which `order` is refused, or None when it is taken on."""
-    if book is None:
-        return reasons.UNKNOWN_PRODUCT
+def refusal(order: PlaceOrder, book: Book, trader: Trader) -> str | None:
+    """Give the reason (matcher.core.reasons) for which `order` is refused, or None when it is taken on.
+
+    A plain limit order, as nearly all are, is looked at in here alone.
+    """
+    product, size, time_in_force = book.product, order.size, order.time_in_force
     if order.deadline is not None and not order.at <= order.deadline <= UNITS_MAX:
         return reasons.DEADLINE
-    product = book.product
-    malformed = _limit(order, product) if order.type == "limit" else _market(order, product)
-    if malformed is not None:
-        return malformed
-    time_in_force = order.time_in_force
-    has_terms = order.stop is not None or order.display_size is not None or order.stop_price is not None
-    if has_terms or order.expire_at is not None or time_in_force == "GTT":
+    if order.type == "limit":
+        price = order.price
+        if price is None or not 0 < price <= product.price_max:
+            return reasons.BAD_PRICE
+        if order.funds is not None:
+            return reasons.BAD_FUNDS
+        if order.post_only and time_in_force not in RESTING:
+            return reasons.BAD_TIME_IN_FORCE
+        if size is None or not product.size_min <= size <= product.size_max or order.maker_bps or order.taker_bps:
+            malformed = _size(order, product)
+            if malformed is not None:
+                return malformed
+    else:
+        malformed = _market(order, product)
+        if malformed is not None:
+            return malformed
+    if (
+        order.stop is not None
+        or order.stop_price is not None
+        or order.display_size is not None
+        or (time_in_force == "GTT" or order.expire_at is not None)
+    ):
         malformed = _terms(order, product)
         if malformed is not None:
             return malformed
-    hold, needed = order.hold, _needed(order, book)
-    if needed > UNITS_MAX or hold > UNITS_MAX:
-        return reasons.TOO_LARGE
-    if hold < needed:
-        return reasons.INSUFFICIENT_HOLD
+    hold = order.hold
+    needed = (size or 0) * book.lot_units if order.side == "sell" else _needed(order, book)
+    if not needed <= hold <= UNITS_MAX:
+        return reasons.TOO_LARGE if needed > UNITS_MAX or hold > UNITS_MAX else reasons.INSUFFICIENT_HOLD
     if book.status != "trading" and (closed := _closed(order, book)) is not None:
         return closed
-    if book.ruled and (broken := _rules(order, book, account)) is not None:
+    if book.ruled and (broken := _rules(order, book, trader)) is not None:
         return broken
     if order.post_only or time_in_force == "FOK":
-        against = book.asks if order.side == "buy" else book.bids
-        if order.post_only and against.crosses(order.price):
-            return reasons.POST_ONLY
-        if time_in_force == "FOK" and not fills_whole(order, account, against, book):
-            return reasons.FOK
+        return _untimely(order, book, trader)
     return None
 
 
-def _limit(order: PlaceOrder, product: Product) -> str | None:
-    price, size = order.price, order.size
-    if price is None or not 0 < price <= product.price_max:
-        return reasons.BAD_PRICE
-    if order.funds is not None:
-        return reasons.BAD_FUNDS
-    if order.post_only and order.time_in_force not in {"GTC", "GTT"}:
-        return reasons.BAD_TIME_IN_FORCE
-    if size is None or not product.size_min <= size <= product.size_max:
-        return _size(order, product)
-    if -BASIS_POINTS < order.maker_bps <= BASIS_POINTS and -BASIS_POINTS < order.taker_bps <= BASIS_POINTS:
-        return None
-    return reasons.BAD_RATE
+def _untimely(order: PlaceOrder, book: Book, trader: Trader) -> str | None:
+    """What the other side of the book does not allow."""
+    against = book.asks if order.side == "buy" else book.bids
+    if order.post_only:
+        return reasons.POST_ONLY if against.crosses(order.price) else None
+    return None if fills_whole(order, trader, against, book) else reasons.FOK
 
 
 def _market(order: PlaceOrder, product: Product) -> str | None:
@@ -110,7 +117,7 @@ def _terms(order: PlaceOrder, product: Product) -> str | None:
     elif order.stop_price is not None:
         return reasons.BAD_STOP
     if order.display_size is not None:
-        if order.type != "limit" or order.time_in_force not in {"GTC", "GTT"}:
+        if order.type != "limit" or order.time_in_force not in RESTING:
             return reasons.BAD_DISPLAY
         if not is_shown_enough(order.display_size, order.size or 0, product):
             return reasons.BAD_DISPLAY
@@ -130,7 +137,7 @@ def _closed(order: PlaceOrder, book: Book) -> str | None:
         case "limit_only":
             return None if order.type == "limit" else reasons.LIMIT_ONLY
         case "auction":
-            may_gather = order.type == "limit" and order.time_in_force in {"GTC", "GTT"} and not order.post_only
+            may_gather = order.type == "limit" and order.time_in_force in RESTING and not order.post_only
             return None if may_gather else reasons.AUCTION
         case "cancel_only":
             return reasons.CANCEL_ONLY
@@ -138,10 +145,10 @@ def _closed(order: PlaceOrder, book: Book) -> str | None:
             return reasons.HALTED
 
 
-def _rules(order: PlaceOrder, book: Book, account: Account) -> str | None:
+def _rules(order: PlaceOrder, book: Book, trader: Trader) -> str | None:
     """The product's rules that few products have."""
     product = book.product
-    if product.orders_max and len(account.open_in(book.product_id)) >= product.orders_max:
+    if product.orders_max and len(trader.orders) >= product.orders_max:
         return reasons.TOO_MANY_ORDERS
     if order.type == "limit":
         return price_rules(order.price or 0, order.size or 0, book)
@@ -162,11 +169,10 @@ def price_rules(price: int, size: int, book: Book) -> str | None:
 
 
 def _needed(order: PlaceOrder, book: Book) -> int:
-    """venue.holds.hold_for for an order of the right shape, spelled out: it runs for every order."""
-    if order.side == "sell":
-        return (order.size or 0) * book.lot_units
+    """venue.holds.hold_for for a buy of the right shape, spelled out: it runs for every one."""
     if order.funds is not None:
         return order.funds
     notional = (order.size or 0) * (order.price or 0) * book.lot_value
-    rate = order.maker_bps if order.maker_bps > order.taker_bps else order.taker_bps
+    maker_bps, taker_bps = order.maker_bps, order.taker_bps
+    rate = maker_bps if maker_bps > taker_bps else taker_bps
     return notional - (-notional * rate // BASIS_POINTS) if rate > 0 else notional

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import msgspec
 
 from matcher.core import stops
-from matcher.core.book import Book, Ladder
+from matcher.core.book import Book
+from matcher.core.ladder import Ladder
 from matcher.core.trade import exhausted, trade
 from matcher.core.turn import Turn
 from venue.events import AuctionIndicated

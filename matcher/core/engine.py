@@ -10,11 +10,11 @@ from typing import Any, Final, Self
 import msgspec
 
 from matcher.core import amendment, deposits, halts, listing, matching, reasons, state, telling
-from matcher.core.admission import refusal
+from matcher.core.admission import RESTING, refusal
 from matcher.core.book import Book
 from matcher.core.register import Register
-from matcher.core.turn import Turn, cancel, lay
-from matcher.core.working import WorkingOrder, storable
+from matcher.core.turn import Turn, cancel, lay, miss
+from matcher.core.working import Trader, WorkingOrder, storable, working
 from venue.commands import (
     AmendOrder,
     AnyCommand,
@@ -74,6 +74,10 @@ class Engine:
         rules and in this very state.
         """
         return self._does[type(command)](command)
+
+    def __del__(self) -> None:
+        for book in self._books.values():
+            book.dissolve()
 
     @classmethod
     def restore(cls, saved: bytes, *, done_max: int = DONE_MAX) -> Self:
@@ -151,30 +155,39 @@ class Engine:
 
     def _place(self, command: PlaceOrder) -> list[AnyEvent]:
         register = self._register
-        if command.order_id in register.orders:
+        orders, order_id = register.orders, command.order_id
+        if order_id in orders:
             return []
         book = self._books.get(command.product_id)
-        account = register.accounts.get(command.account) or register.account(command.account)
-        reason = refusal(command, book, account)
-        # By position: Python makes an object so in half the time.
-        if book is None or reason is not None:
-            order = WorkingOrder(command, account, {}, 0, len(register.orders))
-            register.orders[order.order_id] = order
-            register.retire(order)
-            return [telling.refused(order, reason or reasons.UNKNOWN_PRODUCT)]
-        peers = account.books.get(command.product_id)
-        if peers is None:
-            peers = account.open_in(command.product_id)
-        lot = book.lot_value if command.side == "buy" else book.lot_units
-        order = register.orders[command.order_id] = WorkingOrder(command, account, peers, lot, len(register.orders))
+        if book is None:
+            return self._refuse(command, Trader(register.account(command.account)), reasons.UNKNOWN_PRODUCT)
+        trader = book.traders.get(command.account)
+        if trader is None:
+            trader = book.let_in(register.account(command.account))
+        reason = refusal(command, book, trader)
+        if reason is not None:
+            return self._refuse(command, trader, reason)
+        size = command.size or 0
+        price = command.price or 0
+        if command.side == "buy":
+            buy, lot, own, keys, reached = True, book.lot_value, book.bids, book.asks.keys, -price
+        else:
+            buy, lot, own, keys, reached = False, book.lot_units, book.asks, book.bids.keys, price
+        # By position, as in `working`: this is where nearly all orders are made.
+        order = orders[order_id] = WorkingOrder(
+            command, trader, lot, len(orders), buy, price, size, size, command.hold, command.funds
+        )
         if command.expire_at is not None:
             register.time(order)
-        own = matching.rests_at_once(order, book)
-        if own is not None:
-            return lay(order, own, book, command.at)
-        turn = Turn(book, command.at, [], [])
-        matching.place(order, turn)
-        return self._finish(turn)
+        meets = keys and (keys[-1] >= reached or not price) and book.status != "auction"
+        if meets or command.stop is not None or book.triggered.keys:
+            turn = Turn(book, command.at, [], [])
+            matching.place(order, turn)
+            return self._finish(turn)
+        if command.type == "limit" and command.time_in_force in RESTING:
+            return lay(order, own, book)
+        register.retire(order)
+        return miss(order, book)
 
     def _amend(self, command: AmendOrder) -> list[AnyEvent]:
         register = self._register
@@ -216,9 +229,9 @@ class Engine:
             return []
         found = [
             order
-            for product_id, orders in account.books.items()
+            for product_id, trader in account.traders.items()
             if command.product_id in (None, product_id) and self._books[product_id].status != "halted"
-            for order in orders.values()
+            for order in trader.orders.values()
         ]
         return self._withdraw(sorted(found, key=_number), command.at)
 
@@ -275,6 +288,12 @@ class Engine:
         for order in turns.done:
             self._register.retire(order)
         return turns.events
+
+    def _refuse(self, command: PlaceOrder, trader: Trader, reason: str) -> list[AnyEvent]:
+        register = self._register
+        order = register.orders[command.order_id] = working(command, trader, 0, len(register.orders))
+        register.retire(order)
+        return [telling.refused(order, reason)]
 
     def _refuse_cancel(self, command: CancelOrder, reason: str) -> CancelRefused:
         return CancelRefused(

@@ -1,23 +1,11 @@
 """What an order does to its book, from its arrival to its last event."""
 
 from matcher.core import halts, selftrade, stops, telling
-from matcher.core.book import Book, Ladder
+from matcher.core.admission import RESTING
+from matcher.core.ladder import Ladder
 from matcher.core.trade import exhausted, trade
 from matcher.core.turn import Turn
 from matcher.core.working import WorkingOrder
-
-_RESTING = frozenset({"GTC", "GTT"})
-
-
-def rests_at_once(order: WorkingOrder, book: Book) -> Ladder | None:
-    """Where an order that is taken on now will rest without a trade, and nothing else will happen; None otherwise."""
-    command = order.command
-    if command.type != "limit" or command.time_in_force not in _RESTING or command.stop is not None:
-        return None
-    own, keys = (book.bids, book.asks.keys) if order.buy else (book.asks, book.bids.keys)
-    if keys and own.sign * order.price >= -keys[-1] and book.status != "auction":
-        return None
-    return None if book.triggered.keys else own
 
 
 def place(order: WorkingOrder, turn: Turn) -> None:
@@ -51,7 +39,7 @@ def execute(order: WorkingOrder, turn: Turn) -> None:
         if order.done_at is not None:
             return
     command = order.command
-    if order.remaining and not tripped and command.type == "limit" and command.time_in_force in _RESTING:
+    if order.remaining and not tripped and command.type == "limit" and command.time_in_force in RESTING:
         turn.rest(order, own)
         return
     filled = not order.remaining if order.funds is None else _is_spent(order, against, last=last, tripped=tripped)
@@ -68,7 +56,7 @@ def _match(taker: WorkingOrder, against: Ladder, turn: Turn) -> tuple[bool, int]
     book = turn.book
     events = turn.events
     limit = taker.price or None
-    account = None if taker.command.stp is None else taker.account
+    own = None if taker.command.stp is None else taker.trader
     first = last = 0
     tripped = False
     while not tripped and against.crosses(limit):
@@ -79,7 +67,7 @@ def _match(taker: WorkingOrder, against: Ladder, turn: Turn) -> tuple[bool, int]
             break
         allowed = book.low <= price <= book.high
         while wanted and (maker := level.head) is not None:
-            if maker.account is account:
+            if maker.trader is own:
                 selftrade.prevent(taker, maker, level, turn)
                 if taker.done_at is not None:
                     break

@@ -10,9 +10,10 @@ prevents nothing: there is no incoming order in it.
 """
 
 from matcher.core import telling
-from matcher.core.book import Book, Ladder, Level
+from matcher.core.book import Book
+from matcher.core.ladder import Ladder, Level
 from matcher.core.turn import Turn
-from matcher.core.working import Account, WorkingOrder
+from matcher.core.working import Trader, WorkingOrder
 from venue.commands import PlaceOrder
 
 
@@ -60,13 +61,13 @@ def _shrink(order: WorkingOrder, size: int, price: int, turn: Turn) -> None:
     )
 
 
-def fills_whole(command: PlaceOrder, account: Account, against: Ladder, book: Book) -> bool:
+def fills_whole(command: PlaceOrder, trader: Trader, against: Ladder, book: Book) -> bool:
     """Whether an order by size would trade in full at once, past its account's own orders and within the breaker.
 
     Looks at no more levels than it would sweep.
     """
     left = command.size or 0
-    own = None if command.stp is None else account
+    own = None if command.stp is None else trader
     for level in against.reach(command.price):
         there, blocked = _liquidity(level, own, past_own=command.stp == "co")
         if there and not book.low <= level.price <= book.high:
@@ -79,13 +80,13 @@ def fills_whole(command: PlaceOrder, account: Account, against: Ladder, book: Bo
     return False
 
 
-def _liquidity(level: Level, own: Account | None, *, past_own: bool) -> tuple[int, bool]:
+def _liquidity(level: Level, own: Trader | None, *, past_own: bool) -> tuple[int, bool]:
     """The lots that trade at `level` before one of `own`'s orders stands in the way, and whether one does."""
     if own is None:
         return level.size + level.hidden, False
     there = 0
     for maker in level:
-        if maker.account is own:
+        if maker.trader is own:
             if not past_own:
                 return there, True
         else:

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from matcher.core.book import Book, Ladder
+from matcher.core.book import Book
+from matcher.core.ladder import Ladder
 from matcher.core.register import Register
-from matcher.core.working import WorkingOrder
+from matcher.core.working import Trader, WorkingOrder, working
 from venue.commands import PlaceOrder
 from venue.events import Traded
 from venue.holds import fee_on
@@ -213,13 +214,8 @@ def _book(saved: SavedBook) -> Book:
 def _order(saved: SavedOrder, command: PlaceOrder, books: dict[str, Book], register: Register) -> WorkingOrder:
     account = register.account(command.account)
     book = books.get(command.product_id)
-    order = WorkingOrder(
-        command,
-        account,
-        {} if book is None else account.open_in(command.product_id),
-        0 if book is None else book.lot_of(command.side),
-        saved.number,
-    )
+    trader = Trader(account) if book is None else account.trader(command.product_id)
+    order = working(command, trader, 0 if book is None else book.lot_of(command.side), saved.number)
     order.price = saved.price
     order.size = saved.size
     order.remaining = saved.remaining
@@ -235,7 +231,7 @@ def _order(saved: SavedOrder, command: PlaceOrder, books: dict[str, Book], regis
     order.reject_reason = saved.reject_reason
     register.orders[command.order_id] = order
     if order.done_at is None:
-        order.peers[order.order_id] = order
+        trader.orders[command.order_id] = order
         if command.expire_at is not None:
             register.time(order)
     return order

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from matcher.core import telling
-from matcher.core.book import Book, Ladder
+from matcher.core.book import Book
+from matcher.core.ladder import Ladder
 from matcher.core.turn import Turn
 from matcher.core.working import WorkingOrder
 
@@ -25,7 +26,7 @@ def accept(order: WorkingOrder, turn: Turn) -> None:
     command = order.command
     stop_price = command.stop_price or 0
     order.waiting = True
-    order.peers[order.order_id] = order
+    order.trader.orders[command.order_id] = order
     turn.events.append(telling.accepted(order, at=turn.at))
     if not book.last_price:
         is_reached = False

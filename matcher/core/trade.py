@@ -1,7 +1,7 @@
 """Two orders meet."""
 
 from matcher.core import telling
-from matcher.core.book import Level
+from matcher.core.ladder import Level
 from matcher.core.turn import Turn
 from matcher.core.working import WorkingOrder
 from venue.events import Traded
@@ -16,8 +16,9 @@ def trade(maker: WorkingOrder, taker: WorkingOrder, turn: Turn, price: int, size
     book.sequence += 1
     book.trade_id += 1
     # Each side takes its own number: an account that trades with itself takes two.
-    maker_sequence = maker.account.next_sequence()
-    taker_sequence = taker.account.next_sequence()
+    maker_account, taker_account = maker.trader.account, taker.trader.account
+    maker_account.sequence = maker_sequence = maker_account.sequence + 1
+    taker_account.sequence = taker_sequence = taker_account.sequence + 1
     traded = Traded(
         turn.at,
         book.sequence,
@@ -26,12 +27,12 @@ def trade(maker: WorkingOrder, taker: WorkingOrder, turn: Turn, price: int, size
         maker.command.side,
         price,
         size,
-        maker.order_id,
-        maker.account.name,
+        maker.command.order_id,
+        maker_account.name,
         maker_sequence,
         maker_fee,
-        taker.order_id,
-        taker.account.name,
+        taker.command.order_id,
+        taker_account.name,
         taker_sequence,
         taker_fee,
         maker_released,

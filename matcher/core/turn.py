@@ -1,9 +1,10 @@
 """One command's work on one book, as it goes on: what it tells, which levels it touched, which orders it ended."""
 
 from matcher.core import telling
-from matcher.core.book import Book, Ladder, Level
+from matcher.core.book import Book
+from matcher.core.ladder import Ladder, Level
 from matcher.core.working import WorkingOrder
-from venue.events import AnyEvent, LevelChanged
+from venue.events import AnyEvent, LevelChanged, OrderOpened, OrderReceived
 from venue.orders import DoneReason
 
 
@@ -48,7 +49,7 @@ class Turn:
         if display_size is not None:
             order.hidden = max(order.remaining - display_size, 0)
         level = own.add(order, order.price)
-        order.peers[order.order_id] = order
+        order.trader.orders[order.command.order_id] = order
         self.touched[own.sign * order.price] = level
         self.events.append(telling.opened(order, self.book, self.at))
 
@@ -61,19 +62,38 @@ class Turn:
             )
 
 
-def lay(order: WorkingOrder, own: Ladder, book: Book, at: int) -> list[AnyEvent]:
+def lay(order: WorkingOrder, own: Ladder, book: Book) -> list[AnyEvent]:
     """Take on one order that rests at once: what a turn would do, in a straight line, for so do most orders."""
+    command = order.command
+    trader = order.trader
     price = order.price
-    display_size = order.command.display_size
-    if display_size is not None:
-        order.hidden = max(order.remaining - display_size, 0)
+    remaining = order.remaining
+    order_id = command.order_id
+    account = trader.account
+    shown = None
+    if command.display_size is not None:
+        shown = min(remaining, command.display_size)
+        order.hidden = remaining - shown
     level = own.add(order, price)
-    order.peers[order.order_id] = order
+    trader.orders[order_id] = order
+    book.sequence = sequence = book.sequence + 2
+    account.sequence = account_sequence = account.sequence + 2
+    at, product_id, side = command.at, command.product_id, command.side
     return [
-        telling.received(order, book, at, order.command),
-        telling.opened(order, book, at),
-        LevelChanged(at, book.sequence, book.product_id, own.side, price, level.size),
+        OrderReceived(at, command, sequence - 1, account_sequence - 1),
+        OrderOpened(at, sequence, account_sequence, order_id, account.name, product_id, side, price, remaining, shown),
+        LevelChanged(at, sequence, product_id, side, price, level.size),
     ]
+
+
+def miss(order: WorkingOrder, book: Book) -> list[AnyEvent]:
+    """Take on and end one order that finds nobody and may not rest."""
+    command = order.command
+    account = order.trader.account
+    account.sequence += 1
+    book.sequence = sequence = book.sequence + 2
+    received = OrderReceived(command.at, command, sequence - 1, account.sequence)
+    return [received, order.close("canceled", command.at, sequence)]
 
 
 def cancel(order: WorkingOrder, book: Book, at: int) -> list[AnyEvent]:
@@ -81,10 +101,16 @@ def cancel(order: WorkingOrder, book: Book, at: int) -> list[AnyEvent]:
     level = order.level
     assert level is not None
     ladder = level.ladder
-    ladder.remove(order, level)
-    book.sequence += 1
-    sequence = book.sequence
+    if level.count == 1:
+        # Nobody will look at this level any more.
+        ladder.close(level.price)
+        order.level = None
+        size = 0
+    else:
+        ladder.remove(order, level)
+        size = level.size
+    book.sequence = sequence = book.sequence + 1
     return [
         order.close("canceled", at, sequence),
-        LevelChanged(at, sequence, book.product_id, ladder.side, level.price, level.size),
+        LevelChanged(at, sequence, book.product_id, ladder.side, level.price, size),
     ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from venue.commands import PlaceOrder
 from venue.events import OrderDone, Traded
 from venue.holds import fee_on
@@ -11,97 +13,92 @@ from venue.money import BASIS_POINTS, UNITS_MAX
 from venue.orders import DoneReason, Fill, Order, Status
 
 if TYPE_CHECKING:
-    from matcher.core.book import Level
+    from matcher.core.ladder import Level
 
 
 class Account:
-    """Where an account's private sequence stands, and its open orders: per product, by id, oldest first."""
+    """Where an account's private sequence stands, and what it does in each market where it ever was."""
 
-    __slots__ = ("books", "name", "sequence")
+    __slots__ = ("name", "sequence", "traders")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.sequence = 0
-        self.books: dict[str, dict[str, WorkingOrder]] = {}
+        self.traders: dict[str, Trader] = {}
 
     def next_sequence(self) -> int:
         """Take the next number."""
         self.sequence += 1
         return self.sequence
 
-    def open_in(self, product_id: str) -> dict[str, WorkingOrder]:
-        """Its open orders of one product, to be read and written."""
-        orders = self.books.get(product_id)
-        if orders is None:
-            orders = self.books[product_id] = {}
-        return orders
+    def trader(self, product_id: str) -> Trader:
+        """Itself in one market."""
+        trader = self.traders.get(product_id)
+        if trader is None:
+            trader = self.traders[product_id] = Trader(self)
+        return trader
 
 
-class WorkingOrder:
+class Trader:
+    """An account in one market: its open orders there, by id, oldest first."""
+
+    __slots__ = ("account", "orders")
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.orders: dict[str, WorkingOrder] = {}
+
+
+class WorkingOrder(msgspec.Struct, eq=False, gc=False):
     """What became of one PlaceOrder so far.
 
-    number: how many orders the shard had seen before it. peers: its account's open orders of its product. lot: what
-    one lot counts in the hold's asset, minor units: of the base asset for a sell, of the quote asset at a price of one
-    tick for a buy. price: ticks, 0 for none. size: lots; for an order by funds what it has bought. remaining: lots, 0
-    for an order by funds; `hidden` of them are not shown. funds: minor units of the quote asset that an order by funds
-    may spend in all. value: minor units of the quote asset traded. weighted: the sum of notional x basis points, of
-    which the fees are rounded up. hold: minor units still held. level: where it stands in the book, or among the stop
-    orders while it is `waiting` (None: nowhere).
+    number: how many orders the shard had seen before it. lot: what one lot counts in the hold's asset, minor units: of
+    the base asset for a sell, of the quote asset at a price of one tick for a buy. price: ticks, 0 for none. size:
+    lots; for an order by funds what it has bought. remaining: lots, 0 for an order by funds; `hidden` of them are not
+    shown. hold: minor units still held. funds: minor units of the quote asset that an order by funds may spend in all.
+    value: minor units of the quote asset traded. weighted: the sum of notional x basis points, of which the fees are
+    rounded up. level: where it stands in the book, or among the stop orders while it is `waiting` (None: nowhere).
 
     The hold: a buy by size goes back, with each fill, to exactly what `needed` says, so a surplus that the command
     brought is freed by its first fill; a sell, and a buy by funds, keep theirs until they are done.
+
+    A struct, as its many defaults cost nothing to set, and one that the collector does not follow (`gc`): it would look
+    at each of 100,000 orders time and again, and find none to collect. An order is part of a cycle only while it stands
+    somewhere; Book.dissolve ends those.
     """
 
-    __slots__ = (
-        "account",
-        "buy",
-        "command",
-        "done_at",
-        "done_reason",
-        "fees",
-        "funds",
-        "hidden",
-        "hold",
-        "level",
-        "lot",
-        "next",
-        "number",
-        "order_id",
-        "peers",
-        "previous",
-        "price",
-        "reject_reason",
-        "remaining",
-        "size",
-        "trades",
-        "value",
-        "waiting",
-        "weighted",
-    )
+    command: PlaceOrder
+    trader: Trader
+    lot: int
+    number: int
+    buy: bool
+    price: int
+    size: int
+    remaining: int
+    hold: int
+    funds: int | None
+    hidden: int = 0
+    value: int = 0
+    weighted: int = 0
+    fees: int = 0
+    waiting: bool = False
+    level: Level | None = None
+    previous: WorkingOrder | None = None
+    next: WorkingOrder | None = None
+    trades: list[Traded] | None = None
+    done_at: int | None = None
+    done_reason: DoneReason | None = None
+    reject_reason: str | None = None
 
-    def __init__(
-        self, command: PlaceOrder, account: Account, peers: dict[str, WorkingOrder], lot: int, number: int
-    ) -> None:
-        self.command = command
-        self.order_id = command.order_id
-        self.account = account
-        self.peers = peers
-        self.lot = lot
-        self.number = number
-        self.buy = command.side == "buy"
-        self.price = command.price or 0
-        self.size = self.remaining = command.size or 0
-        self.hidden = self.value = self.weighted = self.fees = 0
-        self.funds = command.funds
-        self.hold = command.hold
-        self.waiting = False
-        self.level: Level | None = None
-        self.previous: WorkingOrder | None = None
-        self.next: WorkingOrder | None = None
-        self.trades: list[Traded] | None = None
-        self.done_at: int | None = None
-        self.done_reason: DoneReason | None = None
-        self.reject_reason: str | None = None
+    @property
+    def order_id(self) -> str:
+        """Its id."""
+        return self.command.order_id
+
+    @property
+    def account(self) -> Account:
+        """Whose it is."""
+        return self.trader.account
 
     def wants(self, price: int) -> int:
         """How many lots it would still trade at `price`: for an order by funds, what the rest of them buys with fee."""
@@ -117,15 +114,18 @@ class WorkingOrder:
         if not self.buy:
             return remaining * self.lot
         notional = remaining * price * self.lot
-        rate = max(self.command.maker_bps, self.command.taker_bps, 0)
-        return notional + fee_on(self.weighted + notional * rate) - self.fees
+        maker_bps, taker_bps = self.command.maker_bps, self.command.taker_bps
+        rate = maker_bps if maker_bps > taker_bps else taker_bps
+        return notional + fee_on(self.weighted + notional * rate) - self.fees if rate > 0 else notional
 
     def fill(self, size: int, value: int, bps: int) -> tuple[int, int]:
         """Trade `size` lots worth `value` at a rate of `bps`: (its fee, what its hold no longer needs)."""
-        self.weighted += value * bps
-        fees = fee_on(self.weighted)
-        fee = fees - self.fees
-        self.fees = fees
+        fee = 0
+        if bps:
+            self.weighted += value * bps
+            fees = fee_on(self.weighted)
+            fee = fees - self.fees
+            self.fees = fees
         self.value += value
         if not self.buy:
             self.remaining -= size
@@ -136,9 +136,9 @@ class WorkingOrder:
             self.size += size
             self.hold = left
             return fee, 0
-        self.remaining -= size
-        self.hold = self.needed(self.remaining, self.price)
-        return fee, left - self.hold
+        self.remaining = remaining = self.remaining - size
+        self.hold = needed = self.needed(remaining, self.price) if remaining else 0
+        return fee, left - needed
 
     def shrink(self, size: int, value: int) -> int:
         """Give up `size` lots, or what they cost with fee where it has funds: what its hold no longer needs."""
@@ -161,20 +161,25 @@ class WorkingOrder:
 
     def close(self, reason: DoneReason, at: int, sequence: int) -> OrderDone:
         """End it as event number `sequence` of its product: what is left of its hold goes back."""
-        account = self.account
-        self.peers.pop(self.order_id, None)
+        command = self.command
+        trader = self.trader
+        account = trader.account
+        trader.orders.pop(command.order_id, None)
         account.sequence += 1
-        released = self.hold
-        self.hold = self.hidden = 0
-        self.waiting = False
         self.done_at = at
         self.done_reason = reason
-        command = self.command
+        if self.hidden:
+            self.hidden = 0
+        if self.waiting:
+            self.waiting = False
+        released = self.hold
+        if released:
+            self.hold = 0
         return OrderDone(
             at,
             sequence,
             account.sequence,
-            self.order_id,
+            command.order_id,
             account.name,
             command.product_id,
             command.side,
@@ -242,6 +247,23 @@ class WorkingOrder:
             fee=trade.maker_fee if making else trade.taker_fee,
             at=trade.at,
         )
+
+
+def working(command: PlaceOrder, trader: Trader, lot: int, number: int) -> WorkingOrder:
+    """An order as it begins."""
+    size = command.size or 0
+    return WorkingOrder(
+        command,
+        trader,
+        lot,
+        number,
+        command.side == "buy",
+        command.price or 0,
+        size,
+        size,
+        command.hold,
+        command.funds,
+    )
 
 
 def storable(number: int | None) -> int | None:

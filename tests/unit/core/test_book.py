@@ -1,16 +1,16 @@
 """The ladder of price levels, by itself."""
 
-from matcher.core.book import Ladder
-from matcher.core.working import Account, WorkingOrder
+from matcher.core.ladder import BLOCK_MAX, Ladder
+from matcher.core.working import Account, Trader, WorkingOrder, working
 from venue.commands import PlaceOrder
 from venue.orders import Side
 
-ACCOUNT = Account("ann")
+ANN = Trader(Account("ann"))
 
 
 def order(name: str, side: Side, price: int, size: int = 1) -> WorkingOrder:
     command = PlaceOrder(order_id=name, account="ann", product_id="P", side=side, price=price, size=size)
-    return WorkingOrder(command, ACCOUNT, {}, 1, 0)
+    return working(command, ANN, 1, 0)
 
 
 def ladder_of(side: Side, prices: list[int]) -> tuple[Ladder, list[WorkingOrder]]:
@@ -66,14 +66,30 @@ def test_removed_orders_hold_on_to_no_others() -> None:
     assert list(ladder.levels[5]) == [orders[0], orders[2]]
 
 
-def test_a_thousand_levels_come_and_go_in_order() -> None:
+def test_thousands_of_levels_come_and_go_in_order() -> None:
     # 7919 and 10,007 are prime: the prices come in no order and none comes twice.
-    prices = [number * 7919 % 10_007 for number in range(1, 1_001)]
+    prices = [number * 7919 % 10_007 for number in range(1, 4_001)]
     sides: tuple[Side, Side] = ("buy", "sell")
     for side in sides:
         ladder, orders = ladder_of(side, prices)
-        left = orders[::10]
+        assert len(ladder.far) > 4
+        left = set(prices[::10])
         for one in reversed(orders):
-            if one not in left:
+            if one.price not in left:
                 ladder.remove(one, ladder.levels[one.price])
-        assert [level.price for level in ladder] == sorted((one.price for one in left), reverse=side == "buy")
+        assert [level.price for level in ladder] == sorted(left, reverse=side == "buy")
+        while ladder.keys:
+            best = ladder.best()
+            assert best.price == (max(left) if side == "buy" else min(left))
+            left.remove(best.price)
+            for one in list(best):
+                ladder.remove(one, best)
+        assert not left
+        assert not ladder.far
+
+
+def test_the_best_of_many_levels_may_be_better_than_all_or_worse_than_all_that_came_before() -> None:
+    for prices in (list(range(1, 3_000)), list(range(3_000, 1, -1))):
+        ladder, _ = ladder_of("buy", prices)
+        assert [level.price for level in ladder] == sorted(prices, reverse=True)
+        assert max(len(block) for block in (ladder.keys, *ladder.far)) <= BLOCK_MAX

@@ -1,12 +1,16 @@
 """The saved state: compact, versioned, and enough to go on."""
 
+import gc
+import sys
+
 import msgspec
 import pytest
 
 from matcher.core import state
 from matcher.core.engine import Engine
+from matcher.core.working import WorkingOrder
 from tests.unit.core.floor import Floor, kinds, refused, trades
-from venue.commands import Deposit, PlaceOrder
+from venue.commands import Deposit, ListProduct, PlaceOrder
 from venue.money import UNITS_MAX
 
 
@@ -101,6 +105,26 @@ def test_a_state_without_a_later_column_is_read_with_its_default() -> None:
 def test_every_field_of_an_order_is_saved() -> None:
     assert set(state.ORDER_COLUMNS) == set(PlaceOrder.__struct_fields__)
     # What is not saved follows from the rest: the account's books, the place in the level's list, the rounded fees.
-    derived = {"account", "buy", "fees", "level", "lot", "next", "order_id", "peers", "previous"}
+    derived = {"trader", "buy", "fees", "level", "lot", "next", "previous"}
     saved = set(state.SavedOrder.__struct_fields__)
-    assert derived | saved == set(Engine.order.__globals__["WorkingOrder"].__slots__)
+    assert derived | saved == set(WorkingOrder.__struct_fields__)
+
+
+def test_nothing_outlives_an_engine_that_is_dropped() -> None:
+    commands = [
+        PlaceOrder(order_id=f"o{number}", account="ann", product_id="ACME-USD", side="buy", price=price, size=1, hold=9)
+        for number, price in enumerate((5, 5, 5, 6))
+    ]
+    before = _counts(commands)
+    engine = Engine()
+    engine.apply(ListProduct(product=Floor().product))
+    assert [len(engine.apply(command)) for command in commands] == [3] * 4
+    assert _counts(commands) == [count + 1 for count in before]
+    del engine
+    gc.collect()
+    assert _counts(commands) == before
+
+
+def _counts(commands: list[PlaceOrder]) -> list[int]:
+    """How often each is held."""
+    return [sys.getrefcount(command) for command in commands]
