@@ -27,7 +27,7 @@ class Echo:
 
 def main() -> None:
     """Serve on the port that is the first argument."""
-    app = Starlette(routes=[Route("/commands", Echo(), methods=["POST"]), Route("/ready", Echo())])
+    app = Starlette(routes=[Route("/shards/{shard:int}/commands", Echo(), methods=["POST"]), Route("/ready", Echo())])
     server = http_server(app, host="127.0.0.1", port=int(sys.argv[1]))
     uvloop.run(server.serve())
 

@@ -67,7 +67,7 @@ def orders(load: Load) -> list[bytes]:
         )
         body = wire.encode(msgspec.structs.replace(order, hold=hold_for(order, product)))
         requests.append(
-            b"POST /commands HTTP/1.1\r\nhost: matcher\r\ncontent-type: application/json\r\n"
+            b"POST /shards/0/commands HTTP/1.1\r\nhost: matcher\r\ncontent-type: application/json\r\n"
             b"content-length: %d\r\n\r\n%b" % (len(body), body)
         )
     return requests

@@ -91,7 +91,7 @@ class Bench:
         self._matcher_port = matcher_port
         self._echo_port = echo_port
         # ACME-USD has whole shares only; the two with small lots have room for many prices and sizes.
-        self._products = [p for p in load(ROOT / "matcher" / "products.toml", shard=0) if p.id != "ACME-USD"]
+        self._products = [p for p in load(ROOT / "matcher" / "products.toml", shards=1) if p.id != "ACME-USD"]
 
     def round(self, seed: int) -> Round:
         """Measure fsync, echo and orders, one after the other."""

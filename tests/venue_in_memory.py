@@ -197,8 +197,9 @@ class MemoryQueue:
         self.waiting: list[AnyCommand] = []
         self.down = False
 
-    def put(self, command: AnyCommand) -> None:
+    def put(self, command: AnyCommand, *, shard: int) -> None:
         """Wait."""
+        assert shard >= 0
         if self.down:
             raise Unavailable("the queue is down", retry_after_s=1)
         self.waiting.append(command)

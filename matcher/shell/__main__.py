@@ -13,6 +13,7 @@ import uvloop
 from matcher.shell import log as logs
 from matcher.shell import wiring
 from matcher.shell.catalogue import BadCatalogue, load
+from matcher.shell.child import write_checkpoint
 from matcher.shell.intake import application
 from matcher.shell.journal import connection
 from matcher.shell.poller import WAIT_S
@@ -36,12 +37,14 @@ def parts(settings: wiring.Settings) -> Parts:
         log.warning("part_is_off", extra={"unset": name})
     orders, events, redis, region = settings.order_queue_url, settings.events_queue_url, settings.redis, settings.region
     return Parts(
-        products=load(settings.catalogue, shard=settings.shard),
+        products=load(settings.catalogue, shards=settings.shards),
         orders=queues.OrderQueue(queues.connect(wait_s_max=WAIT_S, region=region), orders) if orders else None,
         put_batch=queues.EventsQueue(queues.connect(region=region), events).put if events else None,
         cache=Cache.connect(host=redis.host, port=redis.port, password=redis.password, tls=redis.tls, timeout_ms=1000)
         if redis
         else None,
+        write_checkpoint=write_checkpoint,
+        checkpoint_commands=settings.checkpoint_commands,
     )
 
 
@@ -50,9 +53,10 @@ async def serve(settings: wiring.Settings) -> None:
     matcher = Matcher(
         parts(settings),
         partial(connection, settings.database),
-        shard=settings.shard,
         address=settings.advertised_url,
         lease_s=settings.lease_s,
+        shards=settings.shards,
+        shards_max=settings.shards_max,
     )
     server = http_server(application(matcher), host=settings.host, port=settings.port)
     loop = asyncio.get_running_loop()

@@ -36,17 +36,13 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     products: dict[str, _ProductRow]
 
 
-def load(path: Path, *, shard: int) -> list[Product]:
-    """Give all products, which have to be of this one shard. Raises BadCatalogue.
-
-    All commands take one queue and one fallback address, whatever their shard: with two owners, a command could reach
-    the wrong one, which would refuse what it has never heard of.
-    """
+def load(path: Path, *, shards: int) -> list[Product]:
+    """Give all products, each of one of so many shards. Raises BadCatalogue."""
     try:
         file = msgspec.convert(tomllib.loads(path.read_text()), _File)
         for name, row in file.products.items():
-            if row.shard != shard:
-                raise ValueError(f"{name} belongs to shard {row.shard}; this venue has shard {shard} and no other yet")
+            if not 0 <= row.shard < shards:
+                raise ValueError(f"{name} belongs to shard {row.shard}; this venue has {shards}, numbered from 0")
         return [_product(file, name, row) for name, row in file.products.items()]
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError, KeyError) as error:
         raise BadCatalogue(f"{path}: {error!r}") from error

@@ -3,7 +3,8 @@
 Refused                 a command was not executed, and will not be; the caller may bring it elsewhere or again
   NotOwner              this process does not own the shard (any more)
   Starting              the books are being recovered
-  Overloaded            too many commands are waiting
+  Overloaded            too many commands are waiting, or a checkpoint has been due for too long
+UnknownShard            there is no such shard
 OutcomeUnknown          the command may or may not be in the journal; the same id may be sent again
 JournalBroken           the journal does not tell what this program would have done: it must not go on
 LeaseLost               the lease could not be renewed in time
@@ -35,9 +36,15 @@ class Starting(Refused):
 
 
 class Overloaded(Refused):
-    """Too many commands are waiting for the journal."""
+    """Too many commands are waiting for the journal, or the journal has run too far ahead of its checkpoints."""
 
     code = "busy"
+
+
+class UnknownShard(MatcherError):
+    """No shard has this number."""
+
+    code = "unknown_shard"
 
 
 class OutcomeUnknown(MatcherError):
@@ -47,7 +54,9 @@ class OutcomeUnknown(MatcherError):
 
 
 class JournalBroken(MatcherError):
-    """A gap, or events that this program derives differently."""
+    """A gap, a row that was changed, or events that this program derives differently."""
+
+    code = "journal_broken"
 
 
 class LeaseLost(MatcherError):

@@ -1,10 +1,11 @@
-"""HTTP: POST /commands, and what a load balancer and an operator ask. The sequencer does the work.
+"""HTTP: POST /shards/<n>/commands, and what a load balancer and an operator ask. The sequencer does the work.
 
 The route is a bare ASGI application inside Starlette: with one order a request, every layer in between shows.
 """
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from matcher.shell.errors import MatcherError, OutcomeUnknown
+from matcher.shell.errors import MatcherError, OutcomeUnknown, UnknownShard
 from matcher.shell.request import BODY_BYTES_MAX, Unreadable, read_many, read_one
 from matcher.shell.sequencer import Sequencer
 from venue.commands import AnyCommand
@@ -25,24 +26,28 @@ _JSON: Final = (b"content-type", b"application/json")
 
 
 class Service(Protocol):
-    """Who serves: the sequencer of the epoch that this process owns."""
+    """Who serves: the sequencers of the shards that this process owns."""
 
-    def sequencer(self) -> Sequencer:
-        """Give it, or raise Refused when this process does not own the shard."""
+    def sequencer(self, shard: int) -> Sequencer:
+        """Give a shard's. Raises Refused when this process does not own it, UnknownShard when nobody could."""
         ...
 
-    async def state(self, *, digest: bool = False) -> dict[str, Any]:
-        """Where it stands, for operators. `digest`: with a digest of its books, which costs time."""
+    def check(self) -> None:
+        """Raise MatcherError unless this process owns a shard and all is well with the others too."""
+        ...
+
+    async def state(self, shard: int, *, digest: bool = False) -> dict[str, Any]:
+        """Where a shard stands here, for operators. `digest`: with a digest of its books, which costs time."""
         ...
 
 
 class Intake:
-    """POST /commands: one command or an array of them; answered after the journal has them."""
+    """One command or an array of them; answered after the journal has them."""
 
-    def __init__(self, sequencer: Callable[[], Sequencer]) -> None:
+    def __init__(self, sequencer: Callable[[int], Sequencer]) -> None:
         self._sequencer = sequencer
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         message = await receive()
         body: bytes = message.get("body", b"")
@@ -53,13 +58,15 @@ class Intake:
                 return
             body = whole
         try:
-            sequencer = self._sequencer()
+            sequencer = self._sequencer(scope["path_params"]["shard"])
             if body[:1] == b"{":
                 answer = await sequencer.submit(read_one(body))
             else:
                 answer = await _all(sequencer, read_many(body))
         except Unreadable as error:
             await _answer(send, 400, _problem("malformed", str(error)))
+        except UnknownShard as error:
+            await _answer(send, 404, _problem(error.code, str(error)))
         except MatcherError as error:
             await _answer(send, 503, _problem(error.code, str(error)), (b"retry-after", b"1"))
         else:
@@ -107,21 +114,33 @@ def application(service: Service) -> Starlette:
         return Response(b'{"live":true}', media_type="application/json")
 
     async def ready(_: Request) -> Response:
-        try:
-            service.sequencer()
-        except MatcherError as error:
-            return Response(_problem(error.code, str(error)), 503, {"retry-after": "1"}, "application/json")
-        return Response(b'{"ready":true}', media_type="application/json")
+        return _verdict(service.check)
+
+    async def shard_ready(request: Request) -> Response:
+        return _verdict(partial(service.sequencer, request.path_params["shard"]))
 
     async def state(request: Request) -> Response:
         digest = request.query_params.get("digest") == "1"
-        return Response(_encode(await service.state(digest=digest)), media_type="application/json")
+        try:
+            found = await service.state(request.path_params["shard"], digest=digest)
+        except UnknownShard as error:
+            return Response(_problem(error.code, str(error)), 404, media_type="application/json")
+        return Response(_encode(found), media_type="application/json")
 
     return Starlette(
         routes=[
-            Route("/commands", Intake(service.sequencer), methods=["POST"]),
+            Route("/shards/{shard:int}/commands", Intake(service.sequencer), methods=["POST"]),
+            Route("/shards/{shard:int}/ready", shard_ready),
+            Route("/shards/{shard:int}/state", state),
             Route("/live", live),
             Route("/ready", ready),
-            Route("/state", state),
         ]
     )
+
+
+def _verdict(check: Callable[[], object]) -> Response:
+    try:
+        check()
+    except MatcherError as error:
+        return Response(_problem(error.code, str(error)), 503, {"retry-after": "1"}, "application/json")
+    return Response(b'{"ready":true}', media_type="application/json")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 import asyncpg
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from asyncpg.prepared_stmt import PreparedStatement
 
     from matcher.shell.wiring import Database
+
+
+# Opens one connection of its own to the journal, closed at the end of its context.
+type Connect = Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,10 +182,9 @@ async def recorded(connection: asyncpg.Connection, *, shard: int, after: int = 0
 
     No transaction is left open between the reads: a migration would wait for it, and the owner for the migration.
     """
-    read = await connection.prepare(_RECORDED)
     limit = _ROWS_MIN
     while True:
-        rows = await read.fetch(shard, after, limit)
+        rows = await connection.fetch(_RECORDED, shard, after, limit)
         for row in rows:
             yield Recorded(*row)
         if len(rows) < limit:

@@ -14,6 +14,9 @@ from matcher.shell.errors import LeaseLost, NotOwner
 
 log = logging.getLogger("matcher.lease")
 
+# Whoever listens here hears at once of a lease that was given up.
+CHANNEL: Final = "leases"
+
 _TAKE: Final = """
 INSERT INTO leases AS held (shard, epoch, owner, address, expires_at)
 VALUES ($1, 1, $2, $3, clock_timestamp() + $4 * interval '1 second')
@@ -26,7 +29,18 @@ _RENEW: Final = """
 UPDATE leases SET expires_at = clock_timestamp() + $3 * interval '1 second' WHERE shard = $1 AND epoch = $2
 RETURNING epoch
 """
-_RELEASE: Final = "UPDATE leases SET expires_at = '-infinity' WHERE shard = $1 AND epoch = $2"
+_RELEASE: Final = f"""
+WITH released AS (
+    UPDATE leases SET expires_at = '-infinity' WHERE shard = $1 AND epoch = $2 RETURNING shard
+)
+SELECT pg_notify('{CHANNEL}', shard::text) FROM released
+"""  # noqa: S608
+# Plain reading: standbys ask often, and must not get in the way of the journal's statements, which lock this row.
+_IS_FREE: Final = """
+SELECT NOT EXISTS (
+    SELECT 1 FROM leases WHERE shard = $1 AND owner <> $2 AND expires_at >= clock_timestamp()
+)
+"""
 
 
 class Lease:
@@ -52,6 +66,11 @@ class Lease:
             return None
         return cls(connection, shard=shard, epoch=epoch, length_s=length_s, taken=asked)
 
+    @staticmethod
+    async def is_free(connection: asyncpg.Connection, *, shard: int, owner: str) -> bool:
+        """Whether `take` would have been given it just now."""
+        return bool(await connection.fetchval(_IS_FREE, shard, owner))
+
     async def keep(self) -> None:
         """Renew three times in the length of the lease, for ever.
 
@@ -70,7 +89,7 @@ class Lease:
             self._ends = asked + self.length_s
 
     async def release(self) -> None:
-        """Let the next one take it at once. Fails silently: then it runs out by itself."""
+        """Let the next one take it, and tell those who wait. Fails silently: then it runs out by itself."""
         try:
             await self._connection.execute(_RELEASE, self._shard, self.epoch, timeout=self.length_s)
         except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -118,6 +118,8 @@ class Sequencer:
         self._clock = clock
         self._chain = chain or Chain(engine.shard)
         self._commands = commands
+        # What is journalled beyond so many commands would take too long to recover: see matcher.shell.checkpointer.
+        self.commands_max: int | None = None
         self._committed = committed
         self._open = _Batch()
         self._under_way: _Batch | None = None
@@ -152,6 +154,8 @@ class Sequencer:
             raise NotOwner(self._closed)
         if len(self._overflow) >= WAITING_MAX:
             raise Overloaded("too many commands are waiting")
+        if self.commands_max is not None and self._commands >= self.commands_max:
+            raise Overloaded("the journal has run too far ahead of its checkpoints")
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         if self._overflow or not self._is_free():
             self._overflow.append((command, future))

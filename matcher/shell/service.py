@@ -1,135 +1,135 @@
-"""The life of a matcher: it comes up, stands by, owns a shard under one epoch after the other, and stops cleanly."""
+"""The life of a matcher process: it comes up, has a share in every shard, polls the order queue, and stops cleanly."""
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
-
-from matcher.shell.backoff import Backoff, wait_for
-from matcher.shell.errors import JournalBroken, MatcherError, NotOwner, Starting
-from matcher.shell.lease import Lease
-from matcher.shell.migrations import MigrationChanged, migrate, scripts
+from matcher.shell.backoff import Backoff
+from matcher.shell.errors import JournalBroken, MatcherError, NotOwner, UnknownShard
+from matcher.shell.journal import Connect
+from matcher.shell.migrations import migrate, scripts
+from matcher.shell.peers import Peers
+from matcher.shell.poller import Poller
 from matcher.shell.sequencer import Sequencer
-from matcher.shell.tenure import Parts, Tenure
+from matcher.shell.share import EXPECTED, Holdings, Share
+from matcher.shell.tenure import Parts
 
 log = logging.getLogger("matcher.service")
 
-# Opens one connection of its own to the journal, closed at the end of its context.
-type Connect = Callable[[], AbstractAsyncContextManager[asyncpg.Connection]]
-
-# These ends are part of life; any other exception is a defect and is logged with its trace.
-_EXPECTED = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, MatcherError)
-
 
 class Matcher:
-    """One process's share in one shard, as its owner or as a standby. `address`: where others reach it."""
+    """One process. `address`: where others reach it. It owns at most `shards_max` of the `shards` that there are."""
 
-    def __init__(self, parts: Parts, connect: Connect, *, shard: int, address: str, lease_s: float) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        parts: Parts,
+        connect: Connect,
+        *,
+        address: str,
+        lease_s: float,
+        shards: int = 1,
+        shards_max: int | None = None,
+    ) -> None:
         self._connect = connect
-        self._shard = shard
-        self._address = address
-        self._lease_s = lease_s
-        self._name = str(uuid4())
         self._stop = asyncio.Event()
-        self._backoff = Backoff()
-        self._sequencer: Sequencer | None = None
-        self._epoch = 0
-        self._refusal: type[MatcherError] = Starting
-
-    def sequencer(self) -> Sequencer:
-        """Give the sequencer of the epoch that this process owns. Raises Starting or NotOwner."""
-        if self._sequencer is None or not self._sequencer.is_open:
-            raise self._refusal("this matcher does not serve the shard")
-        return self._sequencer
-
-    async def state(self, *, digest: bool = False) -> dict[str, Any]:
-        """Where it stands. `digest`: with that of the books right after batch `sequence`, both durable.
-
-        The digest walks through every order, and nothing is matched meanwhile: it is for quiet times.
-        """
-        state: dict[str, Any] = {"shard": self._shard, "name": self._name, "address": self._address}
-        if self._sequencer is None or not self._sequencer.is_open:
-            return state | {"serving": False, "code": self._refusal.code}
-        epoch = self._epoch
-        books = await self._sequencer.look(
-            lambda engine, sequence: (
-                {
-                    "sequence": sequence,
-                    "products": {name: engine.sequence(name) for name in sorted(engine.products)},
-                }
-                | ({"digest": engine.digest()} if digest else {})
+        holdings = Holdings(shards if shards_max is None else shards_max)
+        name = str(uuid4())
+        self._shares = {
+            shard: Share(
+                parts,
+                connect,
+                holdings,
+                shard=shard,
+                name=name,
+                address=f"{address}/shards/{shard}",
+                lease_s=lease_s,
             )
-        )
-        return state | {"serving": True, "epoch": epoch} | books
+            for shard in range(shards)
+        }
+        self._poller: Poller | None = None
+        if parts.orders is not None:
+            peers = Peers(parts.cache) if parts.cache is not None else None
+            self._poller = Poller(parts.orders, self.sequencer, is_owner=self._is_owner, peers=peers)
+
+    def sequencer(self, shard: int) -> Sequencer:
+        """Give the sequencer of a shard that this process owns. Raises MatcherError, UnknownShard among them."""
+        return self._share(shard).sequencer()
+
+    async def state(self, shard: int, *, digest: bool = False) -> dict[str, Any]:
+        """Where it stands with a shard; see Share.state. Raises UnknownShard."""
+        return await self._share(shard).state(digest=digest)
+
+    def check(self) -> None:
+        """Raise Starting or JournalBroken where something is wrong with any shard, NotOwner where it owns none."""
+        refused = self._refusals()
+        wrong = [error for error in refused if not isinstance(error, NotOwner)]
+        if wrong:
+            raise wrong[0]
+        if len(refused) == len(self._shares):
+            raise refused[0]
 
     def stop(self) -> None:
-        """Take no more, finish what was taken, release the lease; then `run` returns."""
+        """Take no more, finish what was taken, give up every shard; then `run` returns."""
         self._stop.set()
+        if self._poller is not None:
+            self._poller.stop()
+        for share in self._shares.values():
+            share.stop()
 
     async def run(self) -> None:
-        """Serve until stopped. Raises JournalBroken or MigrationChanged: then this program must not serve."""
+        """Serve until stopped. Raises MigrationChanged, and JournalBroken once no shard is left to serve."""
+        if not await self._migrate():
+            return
+        async with asyncio.TaskGroup() as tasks:
+            poller = self._poller
+            polling = tasks.create_task(poller.run()) if poller is not None else None
+            broken = await asyncio.gather(*(self._hold(shard, share) for shard, share in self._shares.items()))
+            if polling is not None:
+                polling.cancel()
+        failures = [error for error in broken if error is not None]
+        if failures:
+            raise BaseExceptionGroup("no shard can be served", failures)
+
+    async def _hold(self, shard: int, share: Share) -> BaseException | None:
+        """Run a share. A journal that is broken ends it, and the other shards' not."""
+        broken: BaseException | None = None
+        try:
+            await share.run()
+        except* JournalBroken as group:
+            log.critical("must_not_serve", extra={"shard": shard}, exc_info=True)
+            broken = group
+        return broken
+
+    async def _migrate(self) -> bool:
+        """Bring the schema up to date, however long the database stays away. False when stopped."""
+        backoff = Backoff()
         while not self._stop.is_set():
             try:
                 async with self._connect() as own:
                     await migrate(own, scripts())
-                    await self._serve_once(own)
-            except* (JournalBroken, MigrationChanged):
+            except MatcherError:
                 raise
-            except* _EXPECTED as group:
-                log.warning("stepped_down", extra={"errors": [repr(error) for error in _leaves(group)]})
-            except* Exception:
-                log.exception("stepped_down")
-            if not self._stop.is_set():
-                await self._backoff.wait()
+            except EXPECTED as error:
+                log.warning("database_away", extra={"error": repr(error)})
+                await backoff.wait()
+            else:
+                return True
+        return False
 
-    async def _serve_once(self, own: asyncpg.Connection) -> None:
-        """Wait for the lease, serve under it until stopped or until something fails, release it."""
-        lease = await self._stand_by(own)
-        if lease is None:
-            return
-        self._refusal, self._epoch = Starting, lease.epoch
-        log.info("lease_taken", extra={"shard": self._shard, "epoch": lease.epoch})
-        try:
-            async with self._connect() as journal, self._connect() as relay:
-                tenure = Tenure(
-                    self._parts, lease, shard=self._shard, address=self._address, journal=journal, relay=relay
-                )
-                await tenure.run(stop=self._stop, serving=self._serving)
-        finally:
-            self._serving(None)
-            await lease.release()
-            log.info("lease_released", extra={"shard": self._shard, "epoch": lease.epoch})
+    def _share(self, shard: int) -> Share:
+        if shard not in self._shares:
+            raise UnknownShard(f"there is no shard {shard}")
+        return self._shares[shard]
 
-    async def _stand_by(self, own: asyncpg.Connection) -> Lease | None:
-        said = False
-        while not self._stop.is_set():
-            lease = await Lease.take(
-                own, shard=self._shard, owner=self._name, address=self._address, length_s=self._lease_s
-            )
-            if lease is not None:
-                return lease
-            self._refusal = NotOwner
-            if not said:
-                said = True
-                log.info("standing_by", extra={"shard": self._shard})
-            await wait_for(self._stop, self._lease_s / 3)
-        return None
+    def _is_owner(self) -> bool:
+        return len(self._refusals()) < len(self._shares)
 
-    def _serving(self, sequencer: Sequencer | None) -> None:
-        self._sequencer = sequencer
-        self._refusal = NotOwner
-        if sequencer is not None:
-            self._backoff.reset()
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    """The exceptions themselves, out of all nested groups."""
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found
+    def _refusals(self) -> list[MatcherError]:
+        found: list[MatcherError] = []
+        for share in self._shares.values():
+            try:
+                share.sequencer()
+            except MatcherError as error:
+                found.append(error)
+        return found

@@ -1,29 +1,36 @@
-"""One epoch's service of one shard: recover the books, serve, drain. Whatever fails in it ends all of it."""
+"""One epoch's service of one shard: catch up, serve, drain. Whatever fails in it ends all of it."""
 
 import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Final
 
 import asyncpg
 import msgspec
 
+from matcher.shell.checkpointer import Checkpointer
 from matcher.shell.follower import Follower
-from matcher.shell.journal import PostgresJournal
+from matcher.shell.journal import Connect, PostgresJournal
 from matcher.shell.lease import Lease
-from matcher.shell.poller import OrderSource, Poller
+from matcher.shell.poller import OrderSource
 from matcher.shell.relay import Relay
 from matcher.shell.sequencer import Clock, Sequencer
 from matcher.shell.snapshots import MarketCache, Snapshots
 from matcher.shell.timer import keep_time
 from venue import wire
 from venue.commands import ListProduct
-from venue.events import AnyEvent, Traded
+from venue.events import AnyEvent
 from venue.products import Product
 from venue_aws.cache import Owner
 
 log = logging.getLogger("matcher.tenure")
+
+_LISTED_ELSEWHERE: Final = """
+SELECT id, (rules ->> 'shard')::int AS shard FROM products WHERE (rules ->> 'shard')::int <> $1
+"""
 
 
 def wall_clock() -> int:
@@ -34,7 +41,8 @@ def wall_clock() -> int:
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a matcher works with; a part that is None is off. `put_batch` blocks and may raise QueueDown.
 
-    clock: see Sequencer.
+    products: of all shards. clock: see Sequencer. write_checkpoint: has another process write one of this shard; raises
+    CheckpointFailed. checkpoint_commands: the journal may have so many more before that is done.
     """
 
     products: list[Product]
@@ -42,25 +50,33 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     put_batch: Callable[[Sequence[wire.Batch]], None] | None
     cache: MarketCache | None
     clock: Clock = wall_clock
+    write_checkpoint: Callable[[int], Awaitable[None]] | None = None
+    checkpoint_commands: int = 100_000
 
 
 class Tenure:
-    """The owner's time under one lease. Two connections are its own: one for the journal, one for the relay."""
+    """The owner's time under one lease, from where its follower stands. `address`: where others reach this shard.
+
+    Two connections are its own: one for the journal, one for the relay.
+    """
 
     def __init__(
         self,
         parts: Parts,
         lease: Lease,
+        follower: Follower,
         *,
-        shard: int,
         address: str,
+        connect: Connect,
         journal: asyncpg.Connection,
         relay: asyncpg.Connection,
     ) -> None:
         self._parts = parts
         self._lease = lease
-        self._shard = shard
+        self._follower = follower
+        self._shard = follower.shard
         self._address = address
+        self._connect = connect
         self._journal = journal
         self._relay = relay
         self._listeners: list[Callable[[list[AnyEvent]], None]] = []
@@ -72,18 +88,15 @@ class Tenure:
         """
         async with asyncio.TaskGroup() as tasks:
             keeper = tasks.create_task(self._lease.keep())
-            started = asyncio.get_running_loop().time()
-            follower = await Follower.load(self._journal, self._shard)
-            await follower.catch_up(self._journal)
-            sequencer = await self._sequencer(follower)
+            now = asyncio.get_running_loop().time
+            started = now()
+            # The lease is taken, so no older epoch can write any more: what is there now is all there is.
+            behind = await self._follower.catch_up(self._journal)
+            sequencer = await self._sequencer()
             writer = tasks.create_task(sequencer.run())
-            await _list(sequencer, self._parts.products)
-            helpers = [tasks.create_task(helper) for helper in self._helpers(sequencer, follower.trades())]
-            poller = Poller(self._parts.orders, sequencer) if self._parts.orders is not None else None
-            polling = tasks.create_task(poller.run()) if poller is not None else None
+            await _list(sequencer, await self._products())
+            helpers = [tasks.create_task(helper) for helper in self._helpers(sequencer)]
             # What was recovered stays: the garbage collector need not walk through it again and again.
-            gc.unfreeze()
-            gc.collect()
             gc.freeze()
             serving(sequencer)
             log.info(
@@ -92,13 +105,11 @@ class Tenure:
                     "shard": self._shard,
                     "epoch": self._lease.epoch,
                     "sequence": sequencer.sequence,
-                    "recovery_s": round(asyncio.get_running_loop().time() - started, 3),
+                    "behind": behind,
+                    "recovery_s": round(now() - started, 3),
                 },
             )
             await stop.wait()
-            if poller is not None and polling is not None:
-                poller.stop()
-                await polling
             serving(None)
             for helper in helpers:
                 helper.cancel()
@@ -107,7 +118,18 @@ class Tenure:
             keeper.cancel()
             log.info("drained", extra={"shard": self._shard, "sequence": sequencer.sequence})
 
-    async def _sequencer(self, follower: Follower) -> Sequencer:
+    async def _products(self) -> list[Product]:
+        """The catalogue's products of this shard. One that is listed elsewhere stays there: it has its trades there."""
+        elsewhere = {row["id"]: row["shard"] for row in await self._journal.fetch(_LISTED_ELSEWHERE, self._shard)}
+        mine = [product for product in self._parts.products if product.shard == self._shard]
+        for product in mine:
+            if product.id in elsewhere:
+                shard = elsewhere[product.id]
+                log.error("product_not_listed", extra={"product": product.id, "reason": f"listed in shard {shard}"})
+        return [product for product in mine if product.id not in elsewhere]
+
+    async def _sequencer(self) -> Sequencer:
+        follower = self._follower
         return Sequencer(
             follower.engine,
             await PostgresJournal.open(
@@ -121,7 +143,7 @@ class Tenure:
             committed=self._tell,
         )
 
-    def _helpers(self, sequencer: Sequencer, trades: list[Traded]) -> list[Coroutine[None, None, None]]:
+    def _helpers(self, sequencer: Sequencer) -> list[Coroutine[None, None, None]]:
         """The timer, and those that follow the journal: they may lag or be off, and orders never wait for them."""
         helpers: list[Coroutine[None, None, None]] = [keep_time(sequencer)]
         if self._parts.cache is not None:
@@ -130,7 +152,7 @@ class Tenure:
                 sequencer,
                 shard=self._shard,
                 owner=Owner(epoch=self._lease.epoch, url=self._address),
-                trades=trades,
+                trades=self._follower.trades(),
             )
             self._listeners.append(snapshots.note)
             helpers.append(snapshots.run())
@@ -138,6 +160,16 @@ class Tenure:
             relay = Relay(self._relay, self._parts.put_batch, shard=self._shard)
             self._listeners.append(lambda _: relay.wake())
             helpers.append(relay.run())
+        if self._parts.write_checkpoint is not None:
+            checkpointer = Checkpointer(
+                sequencer,
+                self._connect,
+                partial(self._parts.write_checkpoint, self._shard),
+                shard=self._shard,
+                saved=self._follower.saved,
+                every=self._parts.checkpoint_commands,
+            )
+            helpers.append(checkpointer.run())
         return helpers
 
     def _tell(self, events: list[AnyEvent]) -> None:

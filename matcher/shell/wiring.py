@@ -11,6 +11,8 @@ _CATALOGUE = Path(__file__).parents[1] / "products.toml"
 _ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104
 # Twice this is how long a commit may take.
 LEASE_S = 3.0
+# What a recovery replays: some two seconds.
+CHECKPOINT_COMMANDS = 100_000
 
 
 type SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
@@ -41,7 +43,10 @@ class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the matcher is told from outside. A part whose address is None is off."""
+    """All that the matcher is told from outside. A part whose address is None is off.
+
+    The venue has `shards` shards, numbered from 0; this process owns at most `shards_max` of them at a time.
+    """
 
     database: Database
     redis: RedisAddress | None
@@ -51,7 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     advertised_url: str
-    shard: int
+    shards: int
+    shards_max: int
+    checkpoint_commands: int
     lease_s: float
     catalogue: Path
     log_level: str
@@ -72,6 +79,13 @@ def read(environment: Mapping[str, str]) -> Settings:
         except ValueError as error:
             raise BadSettings(f"{name} is not a number: {environment[name]!r}") from error
 
+    def least(name: str, default: int, bound: int) -> int:
+        value = number(name, default, int)
+        if value < bound:
+            raise BadSettings(f"{name} must be at least {bound}")
+        return value
+
+    shards = least("SHARDS", 1, 1)
     host = text("HOST", "127.0.0.1")
     port = number("PORT", 8080, int)
     lease_s = number("LEASE_SECONDS", LEASE_S, float)
@@ -102,7 +116,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         host=host,
         port=port,
         advertised_url=environment.get("ADVERTISED_URL") or f"http://{_own_address(host)}:{port}",
-        shard=number("SHARD", 0, int),
+        shards=shards,
+        shards_max=least("SHARDS_MAX", shards, 1),
+        checkpoint_commands=least("CHECKPOINT_COMMANDS", CHECKPOINT_COMMANDS, 1_000),
         lease_s=lease_s,
         catalogue=Path(text("CATALOGUE", str(_CATALOGUE))),
         log_level=text("LOG_LEVEL", "INFO").upper(),

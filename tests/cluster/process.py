@@ -68,31 +68,38 @@ class MatcherProcess:
         data = msgspec.json.decode(response.data) if response.data.startswith((b"{", b"[")) else response.data
         return Answer(response.status, dict(response.headers), data)
 
-    def post(self, command: AnyCommand) -> Answer:
+    def post(self, command: AnyCommand, *, shard: int = 0) -> Answer:
         """Send one command."""
-        return self.request("POST", "/commands", wire.encode(command))
+        return self.request("POST", f"/shards/{shard}/commands", wire.encode(command))
 
-    def submit(self, command: AnyCommand) -> Outcome:
+    def submit(self, command: AnyCommand, *, shard: int = 0) -> Outcome:
         """Send one command that must be answered with an outcome."""
-        answer = self.post(command)
+        answer = self.post(command, shard=shard)
         assert answer.status == 200, answer
         return msgspec.convert(answer.data, Outcome)
 
     def submit_all(self, *commands: AnyCommand) -> list[Outcome]:
         """Send an array of commands that must be answered with outcomes."""
-        answer = self.request("POST", "/commands", wire.encode(commands))
+        answer = self.request("POST", "/shards/0/commands", wire.encode(commands))
         assert answer.status == 200, answer
         return msgspec.convert(answer.data, list[Outcome])
 
-    def state(self, *, digest: bool = False) -> dict[str, Any]:
-        """What GET /state says."""
-        data: dict[str, Any] = self.request("GET", "/state?digest=1" if digest else "/state").data
+    def state(self, *, shard: int = 0, digest: bool = False) -> dict[str, Any]:
+        """What GET /shards/<n>/state says."""
+        data: dict[str, Any] = self.request("GET", f"/shards/{shard}/state{'?digest=1' if digest else ''}").data
         return data
 
     def is_ready(self) -> bool:
         """Whether it serves as owner."""
         try:
             return self.request("GET", "/ready").status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def serves(self, shard: int = 0) -> bool:
+        """Whether it owns this shard."""
+        try:
+            return self.request("GET", f"/shards/{shard}/ready").status == 200
         except urllib3.exceptions.HTTPError:
             return False
 

@@ -58,20 +58,26 @@ def connect(*, wait_s_max: int = 0, region: str | None = None) -> SQSClient:
     return boto3.client("sqs", config=config, region_name=region)
 
 
+def shard_of(message: Message) -> int:
+    """Give the shard that a message of the order queue is for; the first for one that names none."""
+    number, colon, _ = message.group.partition(":")
+    return int(number) if colon and number.isdecimal() else 0
+
+
 class OrderQueue:
-    """Commands that the matcher could not take at once, in order per account. Blocking; raises QueueDown."""
+    """Commands that the matcher could not take at once, in order per shard and account. Blocking; raises QueueDown."""
 
     def __init__(self, client: SQSClient, url: str) -> None:
         self._client = client
         self._url = url
 
-    def put(self, command: AnyCommand) -> None:
-        """Send one command. The same order or deposit sent twice within five minutes is one message."""
+    def put(self, command: AnyCommand, *, shard: int = 0) -> None:
+        """Send one command to a shard. The same order or deposit sent twice within five minutes is one message."""
         _send(
             self._client,
             self._url,
             body=wire.encode(command).decode(),
-            group=getattr(command, "account", "venue"),
+            group=f"{shard}:{getattr(command, 'account', 'venue')}",
             deduplication=_name_of(command),
         )
 
@@ -82,7 +88,7 @@ class OrderQueue:
                 QueueUrl=self._url,
                 MaxNumberOfMessages=RECEIVE_MAX,
                 WaitTimeSeconds=wait_s,
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
             )
         except (BotoCoreError, ClientError) as error:
             raise QueueDown(str(error)) from error
@@ -92,6 +98,7 @@ class OrderQueue:
                 message["Body"],
                 message["ReceiptHandle"],
                 int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1")),
+                message.get("Attributes", {}).get("MessageGroupId", ""),
             )
             for message in answer.get("Messages", [])
         ]
@@ -124,12 +131,12 @@ class QueueRoad:
         self._connect = connect
         self._queue: OrderQueue | None = None
 
-    def put(self, command: AnyCommand) -> None:
-        """Leave a command in the queue. Raises Unavailable when the queue does not take it."""
+    def put(self, command: AnyCommand, *, shard: int) -> None:
+        """Leave a command for a shard in the queue. Raises Unavailable when the queue does not take it."""
         if self._queue is None:
             self._queue = self._connect()
         try:
-            self._queue.put(command)
+            self._queue.put(command, shard=shard)
         except QueueDown as error:
             raise Unavailable("neither the matcher nor the order queue answers now", retry_after_s=1) from error
 

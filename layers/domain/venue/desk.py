@@ -115,10 +115,12 @@ class OrderDesk:
             return done
         order = self._orders().order(order_id, account=account)
         if order is None:
-            if waiting_order(self._wallets, order_id, account=account) is None:
+            waiting = waiting_order(self._wallets, order_id, account=account)
+            if waiting is None:
                 raise NotFound("order not found")
             # The order is still in the queue; the cancel follows it there, behind it in the same group.
-            self._handover.deliver(command, shard=next(iter(owners)), wait=False)
+            shard = self._markets.market(waiting.product_id).product.shard
+            self._handover.deliver(command, shard=shard, wait=False)
             return Cancelled(pending=True)
         if order.status not in {"open", "active"}:
             raise _order_done("order_done")

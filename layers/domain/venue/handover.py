@@ -9,7 +9,10 @@ from venue.wire import Outcome
 
 
 class HandOver:
-    """One command, one id, two roads. Whichever is taken, or both, the matcher does it once."""
+    """One command, one id, two roads. Whichever is taken, or both, the matcher does it once.
+
+    fallback_url: where some matcher answers, for when nobody knows the owner.
+    """
 
     def __init__(
         self, *, markets: Markets, matcher: Matcher, queue: OrderQueue, fallback_url: str | None = None
@@ -29,7 +32,7 @@ class HandOver:
         """
         if wait and (outcome := self.offer(command, shard=shard, owner=owner)) is not None:
             return outcome
-        self._queue.put(command)
+        self._queue.put(command, shard=shard)
         return None
 
     def offer(self, command: AnyCommand, *, shard: int, owner: str | None = None) -> Outcome | None:
@@ -42,7 +45,7 @@ class HandOver:
         return None
 
     def _addresses(self, shard: int, owner: str | None) -> Iterator[str]:
-        first = owner or self._fallback_url
+        first = owner or (f"{self._fallback_url}/shards/{shard}" if self._fallback_url else None)
         if first is not None:
             yield first
         # The owner may have changed since it was read: look once more, and not at the same door again.

@@ -117,7 +117,7 @@ class Matcher(Protocol):
 class OrderQueue(Protocol):
     """The road that waits: the outcome is certain, only late."""
 
-    def put(self, command: AnyCommand) -> None:
+    def put(self, command: AnyCommand, *, shard: int) -> None:
         """Raise Unavailable when the queue does not take it."""
         ...
 

@@ -115,7 +115,7 @@ def _bodies() -> Iterator[tuple[str, bytes]]:
 @pytest.mark.parametrize(("_", "body"), [pytest.param(*each, id=each[0]) for each in _bodies()])
 def test_what_cannot_be_read_is_refused_with_400(shared_matcher: MatcherProcess, _: str, body: bytes) -> None:
     before = shared_matcher.state(digest=True)
-    answer = shared_matcher.request("POST", "/commands", body)
+    answer = shared_matcher.request("POST", "/shards/0/commands", body)
     assert (answer.status, answer.data["code"]) == (400, "malformed")
     assert shared_matcher.state(digest=True)["digest"] == before["digest"]
 
@@ -126,7 +126,7 @@ def test_a_number_of_any_size_is_answered_and_hurts_nobody(
     shared_matcher: MatcherProcess, field: str, number: int
 ) -> None:
     order = msgspec.to_builtins(limit("buy", 100, 5))
-    answer = shared_matcher.request("POST", "/commands", wire.encode(order | {field: number}))
+    answer = shared_matcher.request("POST", "/shards/0/commands", wire.encode(order | {field: number}))
     assert answer.status in (200, 400)
     assert shared_matcher.submit(limit("buy", 90, 1)).refused is None
 
@@ -141,7 +141,7 @@ def test_the_books_are_digested_for_those_only_who_ask_for_it(shared_matcher: Ma
 
 def test_a_body_of_ten_megabytes_is_refused_without_reading_it_all(shared_matcher: MatcherProcess) -> None:
     size = 10 * 1024 * 1024
-    head = b"POST /commands HTTP/1.1\r\nhost: matcher\r\ncontent-length: %d\r\n\r\n" % size
+    head = b"POST /shards/0/commands HTTP/1.1\r\nhost: matcher\r\ncontent-length: %d\r\n\r\n" % size
     assert raw_http(shared_matcher.port, head + b" " * size).startswith(b"HTTP/1.1 413")
     assert shared_matcher.is_ready()
 
@@ -149,13 +149,22 @@ def test_a_body_of_ten_megabytes_is_refused_without_reading_it_all(shared_matche
 def test_a_body_in_many_chunks_is_one_body(shared_matcher: MatcherProcess) -> None:
     body = wire.encode([limit("buy", 100, 1) for _ in range(64)])
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:7], body[7:9000], body[9000:]))
-    head = b"POST /commands HTTP/1.1\r\nhost: matcher\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    head = (
+        b"POST /shards/0/commands HTTP/1.1\r\nhost: matcher\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    )
     assert raw_http(shared_matcher.port, head + chunks + b"0\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
 def test_other_methods_and_paths_do_not_exist(shared_matcher: MatcherProcess) -> None:
-    assert shared_matcher.request("GET", "/commands").status == 405
+    assert shared_matcher.request("GET", "/shards/0/commands").status == 405
     assert shared_matcher.request("POST", "/orders", b"{}").status == 404
+    assert shared_matcher.request("POST", "/commands", b"{}").status == 404
+
+
+def test_a_shard_that_there_is_not_is_not_found(shared_matcher: MatcherProcess) -> None:
+    for method, path in (("POST", "commands"), ("GET", "state")):
+        answer = shared_matcher.request(method, f"/shards/1/{path}", wire.encode(limit("buy", 100, 1)))
+        assert (answer.status, answer.data["code"]) == (404, "unknown_shard")
 
 
 def test_a_matcher_without_a_database_is_live_and_starting(start_matcher: StartMatcher) -> None:

@@ -28,7 +28,7 @@ def test_a_serving_matcher_is_known_with_its_products_and_empty_books(
     until(lambda: cache.glance("BTC-USD").top is not None)
     glance = cache.glance("BTC-USD")
     assert glance.product == BTC_USD
-    assert glance.owners == {0: Owner(epoch=1, url=matcher.url)}
+    assert glance.owners == {0: Owner(epoch=1, url=f"{matcher.url}/shards/0")}
     assert glance.top == Top(bid=None, bid_size=None, ask=None, ask_size=None, sequence=0)
     assert [product.id for product in cache.products()] == ["ACME-USD", "BTC-USD", "ETH-USD"]
     assert cache.ticker("BTC-USD") is None
@@ -110,11 +110,11 @@ def test_a_matcher_that_redis_knows_wrongly_puts_it_right(
     first = start_matcher().wait_until_ready()
     first.terminate()
     matcher = start_matcher(**redis_server.environment()).wait_until_ready()
-    cache, mine = redis_server.cache(), Owner(epoch=2, url=matcher.url)
+    cache, mine = redis_server.cache(), Owner(epoch=2, url=f"{matcher.url}/shards/0")
     until(lambda: cache.owners() == {0: mine})
     # As a backup or a replica that lags would: an older owner, and nothing else.
     redis_server.forget()
-    assert cache.publish_owner(0, Owner(epoch=1, url=first.url))
+    assert cache.publish_owner(0, Owner(epoch=1, url=f"{first.url}/shards/0"))
     until(lambda: cache.owners() == {0: mine} and cache.glance("BTC-USD").top is not None)
 
 
@@ -130,7 +130,7 @@ def test_a_matcher_that_was_overtaken_writes_nothing_until_redis_forgets_the_oth
     assert cache.owners() == {0: other}
     assert cache.products() == []
     redis_server.forget()
-    until(lambda: cache.owners() == {0: Owner(epoch=1, url=matcher.url)})
+    until(lambda: cache.owners() == {0: Owner(epoch=1, url=f"{matcher.url}/shards/0")})
     until(lambda: (top := cache.glance("BTC-USD").top) is not None and top.bid == 100)
 
 

@@ -133,13 +133,13 @@ class Queue:
 
     def __init__(self) -> None:
         self.down = False
-        self.taken: list[AnyCommand] = []
+        self.taken: list[tuple[int, AnyCommand]] = []
 
-    def put(self, command: AnyCommand) -> None:
+    def put(self, command: AnyCommand, *, shard: int) -> None:
         """Take it."""
         if self.down:
             raise QueueDown("arn:aws:sqs:secret")
-        self.taken.append(command)
+        self.taken.append((shard, command))
 
 
 def test_the_queue_is_reached_when_it_is_needed_and_once() -> None:
@@ -151,14 +151,14 @@ def test_the_queue_is_reached_when_it_is_needed_and_once() -> None:
 
     road = QueueRoad(connect)
     assert reached == []
-    road.put(CANCEL)
-    road.put(CANCEL)
-    assert (len(reached), queue.taken) == (1, [CANCEL, CANCEL])
+    road.put(CANCEL, shard=1)
+    road.put(CANCEL, shard=1)
+    assert (len(reached), queue.taken) == (1, [(1, CANCEL), (1, CANCEL)])
 
 
 def test_a_queue_that_is_down_is_unavailable_and_tells_nothing_of_itself() -> None:
     queue: Any = Queue()
     queue.down = True
     with pytest.raises(Unavailable) as caught:
-        QueueRoad(lambda: queue).put(CANCEL)
+        QueueRoad(lambda: queue).put(CANCEL, shard=0)
     assert "arn" not in caught.value.message

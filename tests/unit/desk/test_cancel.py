@@ -95,8 +95,9 @@ def test_with_nobody_at_the_owners_address_a_cancel_waits_in_the_queue(venue: Me
 
 
 def test_without_redis_a_cancel_goes_to_the_fallback_address() -> None:
-    venue = MemoryVenue(fallback_url="http://owner")
+    venue = MemoryVenue(fallback_url="http://any")
     order_id = venue.desk.place(BUY, account=ALICE).order.order_id
+    venue.matcher.url = "http://any/shards/0"
     venue.markets.away = True
     assert venue.desk.cancel(order_id, account=ALICE).order_ids == [order_id]
 

@@ -169,7 +169,8 @@ def test_a_lost_answer_leads_to_the_queue_and_the_order_is_done_once(venue: Memo
 
 
 def test_without_redis_an_order_goes_to_the_matchers_fallback_address() -> None:
-    venue = MemoryVenue(fallback_url="http://owner")
+    venue = MemoryVenue(fallback_url="http://any")
+    venue.matcher.url = "http://any/shards/0"
     venue.markets.away = True
     assert venue.desk.place(BUY, account=ALICE).order.status == "open"
 

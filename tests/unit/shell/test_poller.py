@@ -96,6 +96,11 @@ def _sequencer(journal: Journal) -> Sequencer:
     return Sequencer(Engine(), journal, sequence=0, at=0, clock=lambda: 1)
 
 
+def _poller(queue: Queue, sequencer: Sequencer) -> Poller:
+    """The poller of a process that has this one shard."""
+    return Poller(queue, lambda _: sequencer, is_owner=lambda: sequencer.is_open)
+
+
 async def _fill(sequencer: Sequencer, journal: Journal, *, room: int = 0) -> None:
     """Put in line all but `room` of the commands that it takes, behind a commit that does not come through."""
     sequencer.submit(_deposit(1000))
@@ -124,7 +129,7 @@ async def test_a_queue_that_is_away_is_tried_again() -> None:
     queue.failures = 2
     sequencer = _sequencer(journal)
     running = asyncio.create_task(sequencer.run())
-    poller = Poller(queue, sequencer)
+    poller = _poller(queue, sequencer)
     polling = asyncio.create_task(poller.run())
     await _until(lambda: len(queue.deleted) == 3)
     poller.stop()
@@ -137,7 +142,7 @@ async def test_what_was_not_committed_is_given_back_and_executed_by_the_next_own
     queue, failing = Queue(25), Journal(good=1)
     first = _sequencer(failing)
     running = asyncio.create_task(first.run())
-    polling = asyncio.create_task(Poller(queue, first).run())
+    polling = asyncio.create_task(_poller(queue, first).run())
     await _until(lambda: bool(queue.returned))
     assert isinstance(await asyncio.gather(running, return_exceptions=True), list)
     polling.cancel()
@@ -147,7 +152,7 @@ async def test_what_was_not_committed_is_given_back_and_executed_by_the_next_own
     healthy = Journal(good=100)
     second = _sequencer(healthy)
     running = asyncio.create_task(second.run())
-    poller = Poller(queue, second)
+    poller = _poller(queue, second)
     polling = asyncio.create_task(poller.run())
     await _until(lambda: len(queue.deleted) == 25)
     poller.stop()
@@ -163,7 +168,7 @@ async def test_a_poll_that_outlives_its_poller_gives_back_what_it_took() -> None
     queue = Queue(2)
     queue.gate.clear()
     sequencer = _sequencer(Journal(good=1))
-    polling = asyncio.create_task(Poller(queue, sequencer).run())
+    polling = asyncio.create_task(_poller(queue, sequencer).run())
     await _until(lambda: queue.polls == 1)
     polling.cancel()
     await asyncio.wait([polling])
@@ -178,7 +183,7 @@ async def test_what_an_overloaded_sequencer_does_not_take_is_held_and_costs_one_
     journal.gate.clear()
     running = asyncio.create_task(sequencer.run())
     await _fill(sequencer, journal)
-    poller = Poller(queue, sequencer)
+    poller = _poller(queue, sequencer)
     polling = asyncio.create_task(poller.run())
     await _until(lambda: queue.polls == 1)
     queue.failures = failures  # a queue that cannot be told to wait is no reason to let go
@@ -200,7 +205,7 @@ async def test_a_poller_that_stops_while_it_holds_messages_gives_them_back() -> 
     journal.gate.clear()
     running = asyncio.create_task(sequencer.run())
     await _fill(sequencer, journal)
-    poller = Poller(queue, sequencer)
+    poller = _poller(queue, sequencer)
     polling = asyncio.create_task(poller.run())
     await _until(lambda: bool(queue.kept))
     poller.stop()
@@ -215,10 +220,14 @@ async def test_a_step_down_costs_a_message_one_delivery() -> None:
     queue = Queue(25)
     sequencer = _sequencer(Journal(good=1))
     running = asyncio.create_task(sequencer.run())
-    # It ends by itself: nothing is received for an owner that is none any more.
-    await Poller(queue, sequencer).run()
+    polling = asyncio.create_task(_poller(queue, sequencer).run())
     await asyncio.wait([running])
+    await _until(lambda: bool(queue.returned))
+    await asyncio.sleep(0.3)
+    polling.cancel()
+    await asyncio.wait([polling])
     assert isinstance(running.exception(), ConnectionResetError)
+    # Nothing more is received for an owner that is none any more.
     assert queue.polls == 2
     assert queue.returned == [str(n) for n in range(11, 21)]
 
@@ -228,7 +237,7 @@ async def test_a_message_that_was_kept_too_long_to_be_deleted_stops_nobody(caplo
     queue.expired = 1
     sequencer = _sequencer(journal)
     running = asyncio.create_task(sequencer.run())
-    poller = Poller(queue, sequencer)
+    poller = _poller(queue, sequencer)
     polling = asyncio.create_task(poller.run())
     await _until(lambda: len(queue.deleted) == 25)
     poller.stop()
@@ -248,7 +257,7 @@ async def test_what_cannot_be_deleted_now_is_no_reason_to_let_go_of_what_follows
     journal.gate.clear()
     running = asyncio.create_task(sequencer.run())
     await _fill(sequencer, journal, room=3)
-    poller = Poller(queue, sequencer)
+    poller = _poller(queue, sequencer)
     polling = asyncio.create_task(poller.run())
     await _until(lambda: queue.polls == 1)
     journal.gate.set()

@@ -261,12 +261,16 @@ class Serving:
     def __init__(self, sequencer: Sequencer) -> None:
         self._sequencer = sequencer
 
-    def sequencer(self) -> Sequencer:
+    def sequencer(self, shard: int) -> Sequencer:
+        del shard
         return self._sequencer
 
-    async def state(self, *, digest: bool = False) -> dict[str, object]:
+    def check(self) -> None:
+        pass
+
+    async def state(self, shard: int, *, digest: bool = False) -> dict[str, object]:
         del digest
-        return {}
+        return {"shard": shard}
 
 
 async def test_a_full_queue_is_answered_with_503_and_when_to_come_again() -> None:
@@ -275,9 +279,9 @@ async def test_a_full_queue_is_answered_with_503_and_when_to_come_again() -> Non
         waiting = [bench.sequencer.submit(order(n)) for n in range(1, BATCH_COMMANDS_MAX + WAITING_MAX + 1)]
         transport = httpx.ASGITransport(application(Serving(bench.sequencer)))
         async with httpx.AsyncClient(transport=transport, base_url="http://matcher") as client:
-            answer = await client.post("/commands", content=wire.encode(order(10**6)))
+            answer = await client.post("/shards/0/commands", content=wire.encode(order(10**6)))
             assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "busy", "1")
-            array = await client.post("/commands", content=wire.encode([order(10**6), order(10**6 + 1)]))
+            array = await client.post("/shards/0/commands", content=wire.encode([order(10**6), order(10**6 + 1)]))
             assert (array.status_code, array.json()["code"]) == (503, "busy")
         bench.journal.gate.set()
         await asyncio.gather(*waiting)

@@ -16,7 +16,8 @@ def test_only_the_database_has_to_be_named() -> None:
         host="/run/postgres", port=5432, user="postgres", password=None, name="postgres"
     )
     assert (settings.redis, settings.order_queue_url, settings.events_queue_url) == (None, None, None)
-    assert (settings.shard, settings.lease_s, settings.advertised_url) == (0, 3.0, "http://127.0.0.1:8080")
+    assert (settings.lease_s, settings.advertised_url) == (3.0, "http://127.0.0.1:8080")
+    assert (settings.shards, settings.shards_max, settings.checkpoint_commands) == (1, 1, 100_000)
     assert settings.catalogue == CATALOGUE
 
 
@@ -26,13 +27,15 @@ def test_a_whole_environment_is_read() -> None:
             "PGHOST": "db", "PGPORT": "6432", "PGUSER": "matcher", "PGPASSWORD": "s", "PGDATABASE": "venue",
             "PGSSLMODE": "require", "REDIS_HOST": "cache", "REDIS_PORT": "6380", "REDIS_PASSWORD": "p",
             "REDIS_TLS": "true", "ORDER_QUEUE_URL": "https://orders.fifo", "EVENTS_QUEUE_URL": "https://events.fifo",
-            "ADVERTISED_URL": "http://10.0.0.7:9000", "PORT": "9000", "SHARD": "3", "LEASE_SECONDS": "5",
+            "ADVERTISED_URL": "http://10.0.0.7:9000", "PORT": "9000", "SHARDS": "3", "SHARDS_MAX": "2",
+            "CHECKPOINT_COMMANDS": "5000", "LEASE_SECONDS": "5",
             "AWS_REGION": "eu-west-1", "CATALOGUE": "/etc/products.toml", "LOG_LEVEL": "debug",
         }
     )  # fmt: skip
     assert settings.redis == wiring.RedisAddress(host="cache", port=6380, password="p", tls=True)
     assert settings.database.sslmode == "require"
-    assert (settings.advertised_url, settings.port, settings.shard) == ("http://10.0.0.7:9000", 9000, 3)
+    assert (settings.advertised_url, settings.port) == ("http://10.0.0.7:9000", 9000)
+    assert (settings.shards, settings.shards_max, settings.checkpoint_commands) == (3, 2, 5000)
     assert (settings.region, settings.log_level, str(settings.catalogue)) == (
         "eu-west-1",
         "DEBUG",
@@ -55,7 +58,10 @@ def test_behind_any_address_the_matcher_advertises_one_that_others_reach() -> No
         ("PORT", "80.5"),
         ("LEASE_SECONDS", "soon"),
         ("LEASE_SECONDS", "0.1"),
-        ("SHARD", "a"),
+        ("SHARDS", "a"),
+        ("SHARDS", "0"),
+        ("SHARDS_MAX", "0"),
+        ("CHECKPOINT_COMMANDS", "10"),
         ("REDIS_TLS", "maybe"),
         ("PGSSLMODE", "please"),
     ],
@@ -67,7 +73,7 @@ def test_a_wrong_variable_is_named(name: str, value: str) -> None:
 
 
 def test_the_catalogue_lists_the_venue_s_markets_with_exact_steps() -> None:
-    products = {product.id: product for product in load(CATALOGUE, shard=0)}
+    products = {product.id: product for product in load(CATALOGUE, shards=1)}
     assert sorted(products) == ["ACME-USD", "BTC-USD", "ETH-USD"]
     assert products["ACME-USD"].format_price(1) == "0.005"
     assert products["BTC-USD"].format_size(1) == "0.0001"
@@ -94,9 +100,9 @@ def test_a_wrong_catalogue_is_refused_with_the_name_of_the_file(change: tuple[st
     assert change[0] in text
     file.write_text(text.replace(*change))
     with pytest.raises(BadCatalogue, match=r"wrong\.toml"):
-        load(file, shard=0)
+        load(file, shards=1)
 
 
 def test_a_catalogue_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadCatalogue):
-        load(tmp_path / "none.toml", shard=0)
+        load(tmp_path / "none.toml", shards=1)
