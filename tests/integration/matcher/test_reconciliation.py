@@ -56,8 +56,8 @@ class Markets:
 class NoQueue:
     """Reconciliation leaves nothing in the order queue."""
 
-    def put(self, command: object) -> None:
-        raise AssertionError(command)
+    def put(self, command: object, *, shard: int) -> None:
+        raise AssertionError(command, shard)
 
 
 class Stand:
@@ -112,7 +112,7 @@ class Stand:
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
 
     def reconciliation(self, *, stretch_max: int = 1_000, step: int = 1_000, page: int = 200) -> Reconciliation:
-        markets = Markets(self.matcher.url)
+        markets = Markets(f"{self.matcher.url}/shards/0")
         return Reconciliation(
             ledger=Ledger(self._database(writes=True), stretch_max=stretch_max, step=step),
             vault=self.tables.vault(page=page),
