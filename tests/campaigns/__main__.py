@@ -12,12 +12,13 @@ from typing import cast
 
 import msgspec
 
-from tests.campaigns import differential, mutation
+from tests.campaigns import differential, mutation, redelivery
 from tests.campaigns.report import Campaign, Log
 
 CAMPAIGNS: dict[str, Campaign] = {
     "differential": cast("Campaign", differential),
     "mutation": cast("Campaign", mutation),
+    "redelivery": cast("Campaign", redelivery),
 }
 
 

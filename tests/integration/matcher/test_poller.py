@@ -6,6 +6,7 @@ from collections.abc import Callable
 import msgspec
 from mypy_boto3_sqs import SQSClient
 
+from local.redrive import redrive
 from tests.cluster.database import NewDatabase
 from tests.cluster.flow import flow, limit
 from tests.integration.matcher.conftest import Environment, NewQueue, StartMatcher
@@ -116,6 +117,40 @@ def test_a_poison_message_ends_in_the_dead_letters_and_stops_nobody(
     until(lambda: waiting(sqs, url) == 0 and waiting(sqs, dead) == 3)
     assert matcher.has_logged("order_message_unreadable")
     assert matcher.is_ready()
+
+
+def test_dead_letters_that_are_sent_again_are_done_once_and_in_their_order(
+    start_matcher: StartMatcher, database: NewDatabase, sqs: SQSClient, new_queue: NewQueue, told: Environment
+) -> None:
+    dead = new_queue()
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = msgspec.json.encode({"deadLetterTargetArn": arn, "maxReceiveCount": "1"}).decode()
+    url = new_queue(RedrivePolicy=policy, VisibilityTimeout="1")
+    queue, now = OrderQueue(connect(), url), time.time_ns() // 1000
+    kept, late = limit("buy", 100, 5), limit("buy", 101, 5, deadline=now)
+    queue.put(kept)
+    queue.put(late)
+    queue.put(CancelOrder(order_id=kept.order_id, account=kept.account))
+    queue.put(Deposit(transfer_id="t-1", account=kept.account, asset="USD", amount=5))
+
+    def dying() -> bool:
+        queue.take(wait_s=1)
+        return waiting(sqs, dead) == 4
+
+    until(dying)
+    # One of them was carried out meanwhile: it had also come by HTTP.
+    matcher = start_matcher(**told, ORDER_QUEUE_URL=url).wait_until_ready()
+    matcher.submit(kept)
+    assert redrive(sqs, dead=dead, alive=url) == 4
+    until(lambda: waiting(sqs, url) + waiting(sqs, dead) == 0)
+    assert database.rows("SELECT id::text, status, done_reason, reject_reason FROM orders ORDER BY price") == [
+        (kept.order_id, "done", "canceled", None),
+        (late.order_id, "rejected", None, "deadline"),
+    ]
+    assert database.rows("SELECT sum(free) FROM postings WHERE kind = 'deposit' AND account = %s", kept.account) == [
+        (5,)
+    ]
+    assert redrive(sqs, dead=dead, alive=url) == 0
 
 
 def test_a_message_that_was_seen_again_cannot_be_deleted_by_who_had_it_first(new_queue: NewQueue) -> None:
