@@ -8,17 +8,15 @@ import pytest
 from tests.template.model import (
     CLOUD_STAGES,
     NESTED,
-    PSEUDO,
     ROOT,
     STAGES,
     deployed,
     of_type,
     overrides,
-    references,
-    resolve,
     resolved,
     template,
 )
+from tests.template.resolver import PSEUDO, references, resolve
 
 # A new account runs a thousand functions at once and keeps a hundred of them free for what reserves nothing.
 CONCURRENCY_MAX = 900
