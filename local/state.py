@@ -18,7 +18,7 @@ class Ports(msgspec.Struct):
 
 
 def _password() -> str:
-    return secrets.token_urlsafe(18) + "aA1"
+    return secrets.token_urlsafe(18) + "-aA1"
 
 
 class State(msgspec.Struct):

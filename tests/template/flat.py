@@ -22,7 +22,7 @@ def flatten(root: Template, nested: Mapping[str, Template]) -> Template:
         if twice := set(resources) & set(done["Resources"]):
             raise ValueError(f"{stack} and another template both have {sorted(twice)}")
         resources |= done["Resources"]
-        outputs |= {(stack, name): part["Value"] for name, part in done["Outputs"].items()}
+        outputs |= {(stack, name): part["Value"] for name, part in done.get("Outputs", {}).items()}
     linked = _link({"Resources": resources}, outputs)
     # Once more: what came out of a stack as a joined list is a list again where it went in. Without stacks to wait for.
     for part in linked["Resources"].values():

@@ -11,7 +11,7 @@ from typing import Any, Final
 from cfnlint.decode import cfn_yaml
 
 from tests.template.flat import flatten
-from tests.template.resolver import Template, resolve
+from tests.template.resolver import Template, resolve, unrolled
 
 ROOT: Final = Path(__file__).parents[2]
 STAGES: Final = ("local", "dev", "staging", "prod")
@@ -25,8 +25,7 @@ _SAM_PYTHON: Final = ROOT / ".local" / "tools" / "sam" / "bin" / "python"
 @functools.cache
 def template(path: str = "template.yaml") -> Template:
     """One template as it was written, long forms of the functions (Fn::Sub) for the short ones."""
-    read: Template = json.loads(json.dumps(cfn_yaml.load(str(ROOT / path))))
-    return read
+    return unrolled(json.loads(json.dumps(cfn_yaml.load(str(ROOT / path)))))
 
 
 @functools.cache

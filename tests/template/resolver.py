@@ -1,5 +1,6 @@
 """Works a template out for given parameters, and tells what a part of it refers to."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -27,6 +28,20 @@ def resolve(of: Template, parameters: Mapping[str, Any]) -> Template:
     for name, declared in of.get("Parameters", {}).items():
         values[name] = parameters[name] if name in parameters else declared["Default"]
     return _Resolver(values, of.get("Mappings", {}), of.get("Conditions", {})).whole(of)
+
+
+def unrolled(of: Template) -> Template:
+    """The template with every Fn::ForEach written out, as AWS::LanguageExtensions does for names listed in place."""
+    resources: Template = {}
+    for name, part in of["Resources"].items():
+        if name.startswith("Fn::ForEach::"):
+            variable, values, body = part
+            for value in values:
+                text = json.dumps(body).replace(f"${{{variable}}}", value)
+                resources |= json.loads(re.sub(r'{"Ref": {"Fn::Sub": ("\w+")}}', r'{"Ref": \1}', text))
+        else:
+            resources[name] = part
+    return {**of, "Resources": resources}
 
 
 class _Resolver:
