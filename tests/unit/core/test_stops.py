@@ -106,6 +106,17 @@ def test_one_command_wakes_so_many_and_an_expire_the_others() -> None:
     assert floor.engine.due is None
 
 
+def test_any_order_that_comes_wakes_those_that_were_left_in_line() -> None:
+    floor = Floor()
+    for number in range(AWAKE_MAX + 5):
+        floor.buy(f"s{number}", 1, 50, stop="entry", stop_price=100)
+    floor.sell("ask", 1, 100)
+    floor.buy("b", 1, 100)
+    events = floor.buy("rests", 1, 40)
+    assert kinds(events)[:2] == ["received", "open"]
+    assert woken(events) == [f"s{number}" for number in range(AWAKE_MAX, AWAKE_MAX + 5)]
+
+
 def test_a_waiting_stop_can_be_cancelled_alone_and_with_all() -> None:
     floor = Floor()
     floor.sell("one", 5, 90, stop="loss", stop_price=95)
