@@ -12,7 +12,7 @@ import msgspec
 
 from matcher.core.engine import Engine
 from tests.campaigns.report import Log, Report, Violation
-from tests.naive.flow import Flow
+from tests.naive.flow import REGIMES, Flow, Regime
 from tests.naive.market import NaiveMarket
 from tests.naive.witness import Witness
 from venue.commands import AnyCommand
@@ -24,10 +24,11 @@ DONE_MAX = 60
 
 
 class Differential(Report, kw_only=True):
-    """`told`: how many events of each kind there were."""
+    """`regimes`: how many runs of each there were; `told`: how many events of each kind."""
 
     commands: int = 0
     events: int = 0
+    regimes: dict[str, int] = msgspec.field(default_factory=dict)
     told: dict[str, int] = msgspec.field(default_factory=dict)
 
 
@@ -42,6 +43,8 @@ def run(*, n: int, seed: int, log: Log) -> Differential:
         except Exception:
             report.violations = 1
             report.violation = violation_of(seed + report.runs)
+        regime = regime_of(seed + report.runs).name
+        report.regimes[regime] = report.regimes.get(regime, 0) + 1
         report.runs += 1
         report.commands += len(commands)
         report.told, report.events = dict(told.most_common()), told.total()
@@ -50,8 +53,13 @@ def run(*, n: int, seed: int, log: Log) -> Differential:
 
 
 def commands_of(seed: int) -> list[AnyCommand]:
-    """The run of one seed; every third one has busy operators, every third none but time."""
-    return list(Flow(Random(seed), lively=(0, 4, 12)[seed % 3]).commands(COMMANDS_PER_RUN))
+    """The run of one seed; the regimes take turns."""
+    return list(Flow(Random(seed), regime_of(seed)).commands(COMMANDS_PER_RUN))
+
+
+def regime_of(seed: int) -> Regime:
+    """What life is like in the run of one seed."""
+    return REGIMES[seed % len(REGIMES)]
 
 
 def play(commands: Sequence[AnyCommand], told: Counter[str] | None = None) -> None:

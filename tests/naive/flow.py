@@ -5,6 +5,7 @@ Commands name their orders themselves, so that any part of a life is a life as w
 
 from collections.abc import Iterator
 from random import Random
+from typing import NamedTuple
 
 import msgspec
 
@@ -42,12 +43,40 @@ STOPS: tuple[Stop, ...] = ("loss", "entry")
 STATES: tuple[MarketStatus, ...] = ("trading", "post_only", "limit_only", "cancel_only", "halted", "auction")
 
 
-class Flow:
-    """Draws commands from `rng`; how `lively` operators are: how many of 100 commands are theirs."""
+class Regime(NamedTuple):
+    """What life is like: how often who does what, where prices are, and what kinds of orders come.
 
-    def __init__(self, rng: Random, *, lively: int = 4) -> None:
+    commands: weights of an operator, time, a cancel of all, a cancel, an amend, an order sent again, a new order.
+    orders: weights of a plain one, IOC or FOK, post-only, by funds, at the market, with terms, and a malformed one.
+    """
+
+    name: str
+    commands: tuple[int, int, int, int, int, int, int] = (4, 8, 2, 16, 15, 1, 54)
+    orders: tuple[int, int, int, int, int, int, int] = (40, 10, 5, 7, 5, 20, 13)
+    low: int = 95
+    high: int = 105
+
+
+USUAL = Regime("usual")
+REGIMES = (
+    USUAL,
+    Regime("no operators", commands=(0, 12, 2, 16, 15, 1, 54)),
+    Regime("busy operators", commands=(12, 2, 0, 16, 15, 1, 54)),
+    # Long queues: who came first decides.
+    Regime("crowded prices", orders=(60, 10, 2, 5, 5, 15, 3), low=99, high=101),
+    # One wakes the next, and slices come again.
+    Regime("stops and icebergs", commands=(2, 6, 1, 8, 12, 1, 70), orders=(15, 5, 2, 4, 6, 65, 3)),
+    # Levels come and go, and hardly anything trades.
+    Regime("quotes", commands=(1, 2, 3, 40, 30, 1, 23), orders=(55, 2, 30, 2, 1, 5, 5), low=80, high=120),
+)
+
+
+class Flow:
+    """Draws commands from `rng`, as the regime has them."""
+
+    def __init__(self, rng: Random, regime: Regime = USUAL) -> None:
         self.rng = rng
-        self.lively = lively
+        self.regime = regime
         self.at = 0
         self.placed: list[PlaceOrder] = []
         self.amends = 0
@@ -60,26 +89,23 @@ class Flow:
             yield self.command()
 
     def command(self) -> AnyCommand:
-        rng = self.rng
-        self.at += rng.choice((0, 1, 1, 2))
-        dice = rng.randrange(100)
-        if dice < self.lively:
-            return self._operate()
-        if dice < 12:
-            return Expire(at=self.at)
-        if dice < 14:
-            return CancelAll(
-                at=self.at, account=rng.choice(ACCOUNTS), product_id=rng.choice((None, PRODUCT.id, "NONE"))
-            )
-        if dice < 30 and self.placed:
-            order = self._one()
-            owner = order.account if rng.randrange(4) else rng.choice(ACCOUNTS)
-            return CancelOrder(at=self.at, order_id=order.order_id, account=owner)
-        if dice < 45 and self.placed:
-            return self._amend()
-        if dice < 46 and self.placed:
-            return self._one()
-        return self._place()
+        self.at += self.rng.choice((0, 1, 1, 2))
+        if not self.placed:
+            return self._place()
+        does = (self._operate, self._expire, self._cancel_all, self._cancel, self._amend, self._one, self._place)
+        return self.rng.choices(does, self.regime.commands)[0]()
+
+    def _expire(self) -> Expire:
+        return Expire(at=self.at)
+
+    def _cancel_all(self) -> CancelAll:
+        product_id = self.rng.choice((None, PRODUCT.id, "NONE"))
+        return CancelAll(at=self.at, account=self.rng.choice(ACCOUNTS), product_id=product_id)
+
+    def _cancel(self) -> CancelOrder:
+        order = self._one()
+        owner = order.account if self.rng.randrange(4) else self.rng.choice(ACCOUNTS)
+        return CancelOrder(at=self.at, order_id=order.order_id, account=owner)
 
     def _operate(self) -> AnyCommand:
         rng = self.rng
@@ -113,36 +139,34 @@ class Flow:
         return ListProduct(at=self.at, product=msgspec.structs.replace(product, **rules))
 
     def _place(self) -> PlaceOrder:
-        rng = self.rng
+        rng, replace = self.rng, msgspec.structs.replace
         order = PlaceOrder(
             at=self.at,
             order_id=f"o{len(self.placed)}",
             account=rng.choice(ACCOUNTS),
             product_id=rng.choice((PRODUCT.id, PRODUCT.id, PRODUCT.id, OTHER.id)),
             side=self._side(),
-            price=rng.randint(95, 105),
+            price=self._price(),
             size=rng.randint(1, 20),
             maker_bps=rng.choice(RATES),
             taker_bps=rng.choice(RATES),
             stp=rng.choice(FLAGS),
         )
-        dice = rng.randrange(100)
-        if dice < 40:
-            pass
-        elif dice < 50:
-            order = msgspec.structs.replace(order, time_in_force=rng.choice(("IOC", "FOK")))
-        elif dice < 55:
-            order = msgspec.structs.replace(order, post_only=True)
-        elif dice < 62:
-            order = msgspec.structs.replace(order, type="market", side="buy", size=None, funds=rng.randint(1, 3_000))
-            order = msgspec.structs.replace(order, price=rng.choice((None, order.price)))
-        elif dice < 67:
-            order = msgspec.structs.replace(order, type="market")
-        elif dice < 87:
-            order = self._with_terms(order)
-        else:
-            order = self._malformed(order)
-        order = msgspec.structs.replace(order, hold=max(needed(order) + rng.choice((0, 0, 0, 0, 0, 7, -1)), 0))
+        match rng.choices(range(7), self.regime.orders)[0]:
+            case 1:
+                order = replace(order, time_in_force=rng.choice(("IOC", "FOK")))
+            case 2:
+                order = replace(order, post_only=True)
+            case 3:
+                worst = rng.choice((None, order.price))
+                order = replace(order, type="market", side="buy", size=None, funds=rng.randint(1, 3_000), price=worst)
+            case 4:
+                order = replace(order, type="market")
+            case 5:
+                order = self._with_terms(order)
+            case 6:
+                order = self._malformed(order)
+        order = replace(order, hold=max(needed(order) + rng.choice((0, 0, 0, 0, 0, 7, -1)), 0))
         self.placed.append(order)
         return order
 
@@ -152,7 +176,7 @@ class Flow:
             expire_at = self.at + rng.randint(1, 12)
             order = msgspec.structs.replace(order, time_in_force="GTT", expire_at=expire_at)
         if rng.randrange(2):
-            order = msgspec.structs.replace(order, stop=rng.choice(STOPS), stop_price=rng.randint(95, 105))
+            order = msgspec.structs.replace(order, stop=rng.choice(STOPS), stop_price=self._price())
             if rng.randrange(4) == 0:
                 order = msgspec.structs.replace(order, type="market")
         elif rng.randrange(4):
@@ -199,7 +223,7 @@ class Flow:
                 order, product_id=rng.choice((PRODUCT.id, OTHER.id, "NONE")), side=self._side()
             )
         self.amends += 1
-        price = rng.choice((None, None, order.price, rng.randint(95, 105), rng.choice((0, 120, 121))))
+        price = rng.choice((None, None, order.price, self._price(), rng.choice((0, 120, 121))))
         size = rng.choice((None, order.size, rng.randint(1, 25), rng.randint(1, 25), rng.choice((0, 61))))
         return AmendOrder(
             at=self.at,
@@ -218,6 +242,9 @@ class Flow:
         """One of the orders so far, mostly a late one."""
         rng = self.rng
         return rng.choice(self.placed[-12:] if rng.randrange(4) else self.placed)
+
+    def _price(self) -> int:
+        return self.rng.randint(self.regime.low, self.regime.high)
 
     def _side(self) -> Side:
         return "buy" if self.rng.randrange(2) else "sell"

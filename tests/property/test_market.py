@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from matcher.core import reasons
 from matcher.core.engine import Engine
 from tests.campaigns.differential import commands_of, failure_of, play, shortest
-from tests.naive.flow import Flow
+from tests.naive.flow import REGIMES, Flow, Regime
 from venue import wire
 from venue.commands import AmendOrder, AnyCommand, Command, Deposit, PlaceOrder
 from venue.events import AnyEvent
@@ -19,12 +19,13 @@ from venue.events import AnyEvent
 market = settings(max_examples=150, deadline=None)
 
 
-def _life(rng: Random, count: int) -> list[AnyCommand]:
-    return list(Flow(rng).commands(count))
+def _life(rng: Random, regime: Regime, count: int) -> list[AnyCommand]:
+    return list(Flow(rng, regime).commands(count))
 
 
 # Short ones for a failure that needs no more, and long enough ones for a book to fill and empty again.
-lives = st.builds(_life, st.randoms(use_true_random=False), st.one_of(st.integers(0, 12), st.integers(40, 120)))
+counts = st.one_of(st.integers(0, 12), st.integers(40, 120))
+lives = st.builds(_life, st.randoms(use_true_random=False), st.sampled_from(REGIMES), counts)
 
 
 @market

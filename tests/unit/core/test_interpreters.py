@@ -14,12 +14,12 @@ PROGRAM = """
 import hashlib
 from random import Random
 from matcher.core.engine import Engine
-from tests.naive.flow import Flow
+from tests.naive.flow import REGIMES, Flow
 from venue import wire
 sha = hashlib.sha256()
 for seed in range(20):
     engine = Engine(done_max=50)
-    for command in Flow(Random(seed), lively=8).commands(300):
+    for command in Flow(Random(seed), REGIMES[seed % len(REGIMES)]).commands(300):
         sha.update(wire.encode(engine.apply(command)))
     sha.update(engine.digest().encode())
     assert Engine.restore(engine.save(), done_max=50).digest() == engine.digest()
