@@ -1,11 +1,15 @@
 """Commands for tests of the matcher service."""
 
 import random
+from collections import deque
+from collections.abc import Iterator
 from uuid import UUID, uuid4
 
-from venue.commands import PlaceOrder
+import msgspec
+
+from venue.commands import AnyCommand, CancelAll, CancelOrder, Deposit, PlaceOrder
 from venue.holds import hold_for
-from venue.orders import Side
+from venue.orders import Side, TimeInForce
 from venue.products import Asset, Product
 
 # As in matcher/products.toml.
@@ -60,7 +64,37 @@ def flow(seed: int, count: int) -> list[PlaceOrder]:
                 5_000_000 - away if side == "buy" else 5_000_000 + away,
                 chance.randint(1, 50),
                 account=f"account-{chance.randrange(8)}",
-                order_id=str(UUID(int=chance.getrandbits(128), version=4)),
+                order_id=str(_uuid(chance)),
             )
         )
     return orders
+
+
+def trading(seed: int) -> Iterator[AnyCommand]:
+    """A market's life without end: orders that rest, trade, or are done at once; cancels; deposits."""
+    chance = random.Random(seed)  # noqa: S311
+    placed: deque[PlaceOrder] = deque(maxlen=50)
+    while True:
+        dice = chance.random()
+        account = f"account-{chance.randrange(8)}"
+        if placed and dice < 0.2:
+            order = chance.choice(placed)
+            yield CancelOrder(order_id=order.order_id, account=order.account)
+        elif dice < 0.22:
+            yield CancelAll(account=account)
+        elif dice < 0.25:
+            amount = chance.randint(1, 10**12)
+            yield Deposit(transfer_id=str(_uuid(chance)), account=account, asset="USD", amount=amount)
+        else:
+            side: Side = chance.choice(("buy", "sell"))
+            away = chance.randint(-5, 10)
+            price, size = 5_000_000 - away if side == "buy" else 5_000_000 + away, chance.randint(1, 50)
+            order = limit(side, price, size, account=account, order_id=str(_uuid(chance)))
+            in_force: TimeInForce = chance.choice(("GTC", "GTC", "GTC", "GTC", "IOC", "FOK"))
+            order = msgspec.structs.replace(order, time_in_force=in_force)
+            placed.append(order)
+            yield order
+
+
+def _uuid(chance: random.Random) -> UUID:
+    return UUID(int=chance.getrandbits(128), version=4)

@@ -19,7 +19,7 @@ from venue.commands import AnyCommand
 from venue.wire import Outcome
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 _OUTCOMES = msgspec.json.Decoder(list[Outcome])
 
@@ -35,9 +35,13 @@ class Answer(msgspec.Struct, frozen=True):
 class MatcherProcess:
     """python -m matcher.shell, with its HTTP side as methods."""
 
-    def __init__(self, database: Database, *, log: Path, lease_s: float, extra: dict[str, str]) -> None:
-        self.port = free_port()
+    def __init__(
+        self, database: Database, *, log: Path, lease_s: float, extra: dict[str, str], port: int | None = None
+    ) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        # Where callers bring the commands of its only shard.
+        self.address = f"{self.url}/shards/0"
         self.log = log
         self._http = urllib3.PoolManager(maxsize=64, retries=False, timeout=urllib3.Timeout(connect=2, read=20))
         told = {
@@ -89,6 +93,18 @@ class MatcherProcess:
         data: dict[str, Any] = self.request("GET", f"/shards/{shard}/state{'?digest=1' if digest else ''}").data
         return data
 
+    def books(self) -> dict[str, Any]:
+        """What GET /state says with the digest, as soon as it serves."""
+        answers: list[Any] = []
+
+        def tell() -> bool:
+            answers.append(self.state(digest=True))
+            return isinstance(answers[-1], dict) and bool(answers[-1].get("serving"))
+
+        self.wait_until(tell)
+        last: dict[str, Any] = answers[-1]
+        return last
+
     def is_ready(self) -> bool:
         """Whether it serves as owner."""
         try:
@@ -102,6 +118,10 @@ class MatcherProcess:
             return self.request("GET", f"/shards/{shard}/ready").status == 200
         except urllib3.exceptions.HTTPError:
             return False
+
+    def is_running(self) -> bool:
+        """Whether the process exists."""
+        return self._process.poll() is None
 
     def is_live(self) -> bool:
         """Whether the process answers."""
