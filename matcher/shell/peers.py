@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from venue.commands import AnyCommand
-from venue.ports import NotServed
+from venue.ports import Matcher, NotServed
 from venue_aws.cache import CacheDown, Owner
-from venue_aws.matcher import MatcherClient
 
 log = logging.getLogger("matcher.peers")
 
@@ -23,9 +22,9 @@ class Owners(Protocol):
 class Peers:
     """Blocking: to be called in a thread."""
 
-    def __init__(self, cache: Owners) -> None:
+    def __init__(self, cache: Owners, matchers: Matcher) -> None:
         self._cache = cache
-        self._client = MatcherClient()
+        self._client = matchers
 
     def submit(self, commands: Sequence[AnyCommand], *, shard: int) -> int:
         """Bring commands to their owner, one after the other; gives how many of them, from the first on, are done."""

@@ -14,6 +14,7 @@ from matcher.shell.poller import Poller
 from matcher.shell.sequencer import Sequencer
 from matcher.shell.share import EXPECTED, Holdings, Share
 from matcher.shell.tenure import Parts
+from venue_aws.matcher import MatcherClient
 
 log = logging.getLogger("matcher.service")
 
@@ -49,7 +50,7 @@ class Matcher:
         }
         self._poller: Poller | None = None
         if parts.orders is not None:
-            peers = Peers(parts.cache) if parts.cache is not None else None
+            peers = Peers(parts.cache, parts.matchers or MatcherClient()) if parts.cache is not None else None
             self._poller = Poller(parts.orders, self.sequencer, is_owner=self._is_owner, peers=peers)
 
     def sequencer(self, shard: int) -> Sequencer:

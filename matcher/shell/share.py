@@ -1,7 +1,6 @@
 """One process's share in one shard: as a standby that follows the journal, as its owner, and as a standby again."""
 
 import asyncio
-import gc
 import logging
 from typing import Any, Final
 
@@ -116,10 +115,7 @@ class Share:
     async def _live(self, own: asyncpg.Connection) -> None:
         """Follow until the lease is ours, serve under it until stopped or until something fails, release it."""
         follower = self._follower = await Follower.load(own, self._shard)
-        # Books that were given up are walked through a last time; those that stay, never.
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()
+        self._parts.tidy()
         lease = await self._stand_by(own, follower)
         if lease is None:
             return

@@ -23,6 +23,7 @@ from matcher.shell.timer import keep_time
 from venue import wire
 from venue.commands import ListProduct
 from venue.events import AnyEvent
+from venue.ports import Matcher
 from venue.products import Product
 from venue_aws.cache import Owner
 
@@ -38,11 +39,19 @@ def wall_clock() -> int:
     return time.time_ns() // 1000
 
 
+def tidy_memory() -> None:
+    """Walk through what was given up a last time; what is there now stays, and is never walked through again."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a matcher works with; a part that is None is off. `put_batch` blocks and may raise QueueDown.
 
     products: of all shards. clock: see Sequencer. write_checkpoint: has another process write one of this shard; raises
-    CheckpointFailed. checkpoint_commands: the journal may have so many more before that is done.
+    CheckpointFailed. checkpoint_commands: the journal may have so many more before that is done. matchers: how others
+    are asked, by HTTP where it is None. tidy: called whenever books were given up or loaded.
     """
 
     products: list[Product]
@@ -52,6 +61,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock = wall_clock
     write_checkpoint: Callable[[int], Awaitable[None]] | None = None
     checkpoint_commands: int = 100_000
+    matchers: Matcher | None = None
+    tidy: Callable[[], None] = tidy_memory
 
 
 class Tenure:

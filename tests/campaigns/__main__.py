@@ -20,6 +20,7 @@ CAMPAIGNS = (
     "kill",
     "mutation",
     "redelivery",
+    "simulation",
     "zombie",
 )
 
