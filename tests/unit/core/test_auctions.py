@@ -47,6 +47,13 @@ def test_of_equal_surplus_the_nearest_to_the_reference_wins_be_it_no_orders_pric
     assert indicated(floor) == (price, 10, 0)
 
 
+def test_a_price_between_two_orders_prices_stays_between_them() -> None:
+    # 10 meet 10 at 100, 101 and 102. At 103 five more are offered, so the price comes no nearer to the reference.
+    assert indicated(gathering([("A", 10, 105)], [("B", 10, 100), ("C", 5, 103)], 200)) == (102, 10, 0)
+    # And from above: five more are bid for at 102.
+    assert indicated(gathering([("A", 10, 105), ("C", 5, 102)], [("B", 10, 100)], 50)) == (103, 10, 0)
+
+
 def test_without_a_reference_price_the_middle_is_the_reference() -> None:
     assert indicated(gathering([("A", 10, 110)], [("B", 10, 90)], None)) == (100, 10, 0)
 

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from matcher.core import reasons, state
-from matcher.core.engine import Engine
+from matcher.core.admission import SLICES_MAX
+from matcher.core.engine import DONE_MAX, EXPIRED_MAX, Engine
+from matcher.core.stops import AWAKE_MAX
 from tests.unit.core.floor import ACME_USD, Floor, kinds, queue, refused, trades
 from venue.commands import Deposit
 from venue.events import AmendRefused, AnyEvent, AuctionIndicated, Deposited, OrderRefused, StatusChanged
@@ -22,6 +24,7 @@ def refused_amend(events: list[AnyEvent]) -> str:
 
 def test_a_hold_may_be_as_large_as_an_amount_can_be_and_no_larger() -> None:
     floor = Floor(LARGE)
+    assert refused(floor.sell("short", UNITS_MAX, 1, hold=UNITS_MAX - 1)) == reasons.INSUFFICIENT_HOLD
     assert kinds(floor.sell("most", UNITS_MAX, 1)) == RESTS
     assert kinds(floor.buy("surplus", 1, 1, account="cat", stop="entry", stop_price=9, hold=UNITS_MAX)) == ["stop"]
     assert refused(floor.buy("more", 2, UNITS_MAX // 2 + 1, hold=UNITS_MAX)) == reasons.TOO_LARGE
@@ -62,6 +65,12 @@ def test_a_refusal_repeats_the_largest_numbers_that_a_journal_can_hold(number: i
     (event,) = floor.sell("s", number, number)
     assert isinstance(event, OrderRefused)
     assert (event.size, event.price) == (number, number)
+
+
+def test_a_hold_below_zero_is_refused_and_gives_nothing_back() -> None:
+    (event,) = Floor().sell("s", 1, 100, hold=-5)
+    assert isinstance(event, OrderRefused)
+    assert (event.reason, event.hold) == (reasons.INSUFFICIENT_HOLD, 0)
 
 
 def test_the_breakers_edges_are_whole_ticks_however_high_the_price() -> None:
@@ -105,3 +114,8 @@ def test_a_saved_trade_with_more_columns_than_named_is_not_read() -> None:
     longer = msgspec.structs.replace(saved, trades=[[*trade, 0] for trade in saved.trades])
     with pytest.raises(ValueError, match="longer"):
         Engine.restore(state.encode(longer))
+
+
+def test_the_limits_that_a_replay_has_to_repeat_are_what_they_were() -> None:
+    # Old commands must keep giving the events that they gave.
+    assert (AWAKE_MAX, EXPIRED_MAX, SLICES_MAX, DONE_MAX) == (100, 1_000, 100, 100_000)

@@ -30,17 +30,17 @@ def test_a_refused_order_id_is_taken_as_well() -> None:
     assert floor.order("b").reject_reason == "size_too_small"
 
 
-def test_an_orders_fills_are_its_own_side_of_each_trade() -> None:
+# Whichever of the two ids comes first in the alphabet.
+@pytest.mark.parametrize(("maker", "taker"), [("s", "b"), ("b", "s")])
+def test_an_orders_fills_are_its_own_side_of_each_trade(maker: str, taker: str) -> None:
     floor = Floor()
-    floor.sell("s", 5, 100, maker_bps=100)
-    floor.buy("b", 2, 100, taker_bps=200)
+    floor.sell(maker, 5, 100, maker_bps=100)
+    floor.buy(taker, 2, 100, taker_bps=200)
     common = {"trade_id": 1, "product_id": "ACME-USD", "price": 100, "size": 2, "at": floor.at}
-    assert floor.engine.fills("s") == [
-        msgspec.convert({"order_id": "s", "account": "bob", "side": "sell", "liquidity": "M", "fee": 2, **common}, Fill)
-    ]
-    assert floor.engine.fills("b") == [
-        msgspec.convert({"order_id": "b", "account": "ann", "side": "buy", "liquidity": "T", "fee": 4, **common}, Fill)
-    ]
+    made = {"order_id": maker, "account": "bob", "side": "sell", "liquidity": "M", "fee": 2}
+    took = {"order_id": taker, "account": "ann", "side": "buy", "liquidity": "T", "fee": 4}
+    assert floor.engine.fills(maker) == [msgspec.convert({**made, **common}, Fill)]
+    assert floor.engine.fills(taker) == [msgspec.convert({**took, **common}, Fill)]
     assert floor.engine.fills("none") == []
 
 
