@@ -15,7 +15,7 @@ BORROWED = {"AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole", "A
 # Split batches would change the names of the objects that a retry is to overwrite.
 NEVER_SPLIT = {"ArchiveTape"}
 # Pushes to sockets and reads of Cognito's keys go over the internet, which the network has no way to.
-OUTSIDE_THE_NETWORK = {"AuthorizeStream", "Broadcast", "Connect", "Disconnect", "RecordTape", "Subscribe"}
+OUTSIDE_THE_NETWORK = {"AuthorizeStream", "Broadcast", "Connect", "RecordTape", "Subscribe"}
 
 
 def statements(of: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -134,7 +134,7 @@ def test_the_reconciliation_is_called_by_its_own_clock_alone_and_its_silence_is_
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_function_behind_rest_outlives_all_that_it_waits_for_and_is_outlived_by_the_gateway(stage: str) -> None:
     functions = of_type(deployed(stage), "AWS::Lambda::Function")
-    for name in ("PlaceOrder", "CancelOrder", "Deposit"):
+    for name in ("PlaceOrder", "CancelOrder", "Deposit", "Disconnect"):
         assert patience.PLACE_S < functions[name]["Timeout"] < patience.GATEWAY_S
     for name in ("GetOrders", "GetAccounts", "MarketData"):
         assert patience.READ_S < functions[name]["Timeout"] < patience.GATEWAY_S

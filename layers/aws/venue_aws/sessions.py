@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import DoesNotExist, PynamoDBException
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import DoesNotExist, PynamoDBException, UpdateError
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 from pynamodb.models import Model
 
@@ -51,6 +51,7 @@ class SessionItem(Model):
     connected_at = NumberAttribute(null=True)  # s
     expires_at = NumberAttribute(null=True)  # s; DynamoDB deletes the item some time after
     account_until = NumberAttribute(null=True)  # s; only of topic `session`
+    cancel_on_disconnect = BooleanAttribute(null=True)  # only of topic `session`
     generation = NumberAttribute(null=True)
     by_topic = ByTopic()
 
@@ -58,7 +59,8 @@ class SessionItem(Model):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One connection. `account` is None for one that is anonymous, or has become it; times in s since 1970.
 
-    `account_until`: when its token ends, or the connection itself.
+    `account_until`: when its token ends, or the connection itself. `cancel_on_disconnect`: when it ends, the account's
+    orders do.
     """
 
     connection_id: str
@@ -66,6 +68,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     account_until: int
     topics: frozenset[str] = frozenset()
+    cancel_on_disconnect: bool = False
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -110,6 +113,7 @@ class Sessions:
                     expires_at=int(item.expires_at),
                     account_until=account_until,
                     topics=topics - {SESSION},
+                    cancel_on_disconnect=bool(item.cancel_on_disconnect),
                 )
         return None
 
@@ -126,6 +130,27 @@ class Sessions:
             self._items(_GENERATION, _GENERATION).update(actions=[SessionItem.generation.add(1)])
 
         _answered(write)
+
+    def take_orders_along(self, session: Session, *, wanted: bool) -> None:
+        """Note whether the account's orders end with this connection. One that is gone by now is left alone."""
+        item = self._items(session.connection_id, SESSION)
+        try:
+            item.update(
+                actions=[SessionItem.cancel_on_disconnect.set(wanted)], condition=SessionItem.connection_id.exists()
+            )
+        except UpdateError as error:
+            if error.cause_response_code != "ConditionalCheckFailedException":
+                raise _unavailable() from error
+        except PynamoDBException as error:
+            raise _unavailable() from error
+
+    def takes_orders_of(self, connection_id: str) -> str | None:
+        """Give the account whose orders end with this connection, whatever has become of its token; None for none."""
+        try:
+            item = _answered(lambda: self._items.get(connection_id, SESSION, consistent_read=True))
+        except DoesNotExist:
+            return None
+        return item.account if item.cancel_on_disconnect else None
 
     def close(self, connection_id: str) -> int:
         """Forget a connection and all its subscriptions; give the number of items."""
@@ -197,4 +222,8 @@ def _answered[T](call: Callable[[], T]) -> T:
     except DoesNotExist:
         raise
     except PynamoDBException as error:
-        raise Unavailable("the sessions do not answer now", retry_after_s=1) from error
+        raise _unavailable() from error
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the sessions do not answer now", retry_after_s=1)

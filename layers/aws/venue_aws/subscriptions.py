@@ -26,6 +26,7 @@ class Sessions(Protocol):
 
     def find(self, connection_id: str) -> Session | None: ...
     def change(self, session: Session, *, add: Iterable[str], remove: Iterable[str]) -> None: ...
+    def take_orders_along(self, session: Session, *, wanted: bool) -> None: ...
     def close(self, connection_id: str) -> int: ...
 
 
@@ -57,6 +58,8 @@ class _Asked(msgspec.Struct):
     type: str
     product_ids: list[str] = []
     channels: list[str | _ChannelAsked] = []
+    # None leaves it as it is.
+    cancel_on_disconnect: bool | None = None
 
 
 class _Refused(Exception):
@@ -128,8 +131,14 @@ class SubscriptionDesk:
         for channel in listing:
             if len(channel.product_ids) > CHANNEL_LIST_MAX:
                 raise _Refused(f"{channel.name}: at most {CHANNEL_LIST_MAX} products a channel")
+        cancels = session.cancel_on_disconnect
+        if asked.cancel_on_disconnect is not None and asked.cancel_on_disconnect != cancels:
+            cancels = asked.cancel_on_disconnect
+            if session.account is None:
+                raise _Refused("cancel_on_disconnect requires authentication")
+            self._sessions.take_orders_along(session, wanted=cancels)
         self._sessions.change(session, add=after - before, remove=before - after)
-        yield Subscriptions(channels=listing)
+        yield Subscriptions(channels=listing, cancel_on_disconnect=cancels or None)
         if asked.type == "subscribe":
             yield from self._first_words(wanted)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from venue_aws.cache import Cache
     from venue_aws.clearing import Clearing
     from venue_aws.database import Database
+    from venue_aws.endings import EndingSessions
     from venue_aws.markets import Markets
     from venue_aws.queues import EventsQueue
     from venue_aws.records import Records
@@ -63,6 +64,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cognito_jwks_url: str | None = None
     stream_endpoint: str | None = None
     market_data_function: str | None = None
+    disconnect_function: str | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -229,6 +231,16 @@ def sessions() -> "Sessions":
 
 
 @cache
+def ending_sessions() -> "EndingSessions":
+    """The same, for those who find sockets gone."""
+    from venue_aws.endings import EndingSessions
+    from venue_aws.sessions import SessionItem
+
+    items = table(SessionItem, "sessions_table")
+    return EndingSessions.connect(items, disconnect=settings().need("disconnect_function"))
+
+
+@cache
 def sockets() -> "Sockets":
     """The way to open WebSockets."""
     from venue_aws.sockets import Sockets
@@ -243,7 +255,7 @@ def subscription_desk() -> "SubscriptionDesk":
     from venue_aws.subscriptions import SubscriptionDesk
 
     market = PublicData.connect(settings().need("market_data_function"))
-    return SubscriptionDesk(sessions=sessions(), market=market, sockets=sockets())
+    return SubscriptionDesk(sessions=ending_sessions(), market=market, sockets=sockets())
 
 
 @cache
@@ -252,7 +264,7 @@ def broadcast() -> "Broadcast":
     from venue_aws.broadcasting import Broadcast
     from venue_aws.sessions import Listeners
 
-    return Broadcast(sockets=sockets(), sessions=sessions(), listeners=Listeners(sessions()))
+    return Broadcast(sockets=sockets(), sessions=ending_sessions(), listeners=Listeners(ending_sessions()))
 
 
 @cache

@@ -297,9 +297,13 @@ class Channel(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Subscriptions(Message, frozen=True, kw_only=True, tag="subscriptions"):
-    """All that this socket is subscribed to, after each subscribe and unsubscribe."""
+    """All that this socket is subscribed to, after each subscribe and unsubscribe.
+
+    cancel_on_disconnect: true where the account's orders are cancelled when this socket ends.
+    """
 
     channels: list[Channel]
+    cancel_on_disconnect: bool | None = None
 
 
 class Failure(Message, frozen=True, kw_only=True, tag="error"):

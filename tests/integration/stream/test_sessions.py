@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
+from functions.connect import app as connect
+from functions.disconnect import app as disconnect
 from local.servers import REGION
 from tests.integration.stream.conftest import CONTEXT
+from venue.desk import Cancelled
 from venue.errors import Unavailable
+from venue_aws.endings import EndingSessions
 from venue_aws.sessions import (
     CONNECTION_S_MAX,
     INDEX_LAG_S,
@@ -223,9 +227,6 @@ def test_a_forgotten_listener_is_left_out_at_once(sessions: Sessions) -> None:
 def test_connecting_and_disconnecting_open_and_close_the_session(
     table: str, sessions: Sessions, environment: pytest.MonkeyPatch
 ) -> None:
-    from functions.connect import app as connect
-    from functions.disconnect import app as disconnect
-
     environment.setenv("SESSIONS_TABLE", table)
     authorizer = {"account": "alice", "principalId": "alice", "expires_at": str(NOW + 60)}
     request = {"connectionId": "c-1", "authorizer": authorizer}
@@ -239,3 +240,85 @@ def test_connecting_and_disconnecting_open_and_close_the_session(
     assert anonymous.account is None
     assert disconnect.handler({"requestContext": {"connectionId": "c-1"}}, CONTEXT) == {"statusCode": 200}
     assert sessions.find("c-1") is None
+
+
+class Desk:
+    """An order desk of which nothing but this is asked; while it is down, neither the matcher nor the queue answer."""
+
+    def __init__(self) -> None:
+        self.cancelled: list[str] = []
+        self.is_down = False
+
+    def cancel_all(self, *, account: str) -> Cancelled:
+        if self.is_down:
+            raise Unavailable("neither the matcher nor the order queue answers now")
+        self.cancelled.append(account)
+        return Cancelled(order_ids=["o-1"])
+
+
+def disconnected(sessions: Sessions, desk: Desk, connection_id: str) -> None:
+    handler = disconnect.build(lambda: sessions, lambda: desk)  # type: ignore[arg-type, return-value]
+    assert handler({"requestContext": {"connectionId": connection_id}}, CONTEXT) == {"statusCode": 200}
+
+
+def test_orders_end_with_the_session_that_asked_for_it_and_with_no_other(sessions: Sessions) -> None:
+    desk = Desk()
+    for name in ("asked", "took it back", "did not"):
+        session = opened(sessions, name, account=name)
+        if name != "did not":
+            sessions.take_orders_along(session, wanted=True)
+        if name == "took it back":
+            sessions.take_orders_along(session, wanted=False)
+    found = sessions.find("asked")
+    assert found is not None
+    assert found.cancel_on_disconnect
+    for name in ("asked", "took it back", "did not", "nobody knows"):
+        disconnected(sessions, desk, name)
+        assert sessions.find(name) is None
+    assert desk.cancelled == ["asked"]
+
+
+def test_orders_end_with_a_session_whose_token_was_over_already(aws: str, table: str) -> None:
+    now = [NOW]
+    sessions = Sessions(bound(SessionItem, table=table, region=REGION, endpoint_url=aws), now_s=lambda: now[0])
+    sessions.open("c-1", account="alice", token_expires_at=NOW + 60)
+    session = sessions.find("c-1")
+    assert session is not None
+    sessions.take_orders_along(session, wanted=True)
+    now[0] += 3600
+    desk = Desk()
+    disconnected(sessions, desk, "c-1")
+    assert desk.cancelled == ["alice"]
+
+
+def test_a_session_whose_orders_could_not_be_cancelled_is_not_forgotten(sessions: Sessions) -> None:
+    desk = Desk()
+    sessions.take_orders_along(opened(sessions, "c-1", account="alice"), wanted=True)
+    desk.is_down = True
+    with pytest.raises(Unavailable):
+        disconnected(sessions, desk, "c-1")
+    assert sessions.takes_orders_of("c-1") == "alice"
+    desk.is_down = False
+    disconnected(sessions, desk, "c-1")
+    assert (desk.cancelled, sessions.takes_orders_of("c-1")) == (["alice"], None)
+
+
+def test_a_wish_of_a_session_that_is_gone_makes_no_new_one(sessions: Sessions) -> None:
+    session = opened(sessions, "c-1", account="alice")
+    sessions.close("c-1")
+    sessions.take_orders_along(session, wanted=True)
+    assert sessions.find("c-1") is None
+
+
+def test_the_end_of_a_session_that_cannot_be_handed_on_is_not_forgotten(aws: str, table: str) -> None:
+    items = bound(SessionItem, table=table, region=REGION, endpoint_url=aws)
+    ending = EndingSessions.connect(items, disconnect="there-is-no-such-function")
+    ending.open("c-1", account="alice")
+    ending.open("c-2", account="alice")
+    session = ending.find("c-1")
+    assert session is not None
+    ending.take_orders_along(session, wanted=True)
+    with pytest.raises(Unavailable):
+        ending.close("c-1")
+    assert ending.takes_orders_of("c-1") == "alice"
+    assert ending.close("c-2") == 1  # it took nothing along

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
 from venue.errors import Unavailable
@@ -28,13 +29,13 @@ class Memory:
     def change(self, session: Session, *, add: Iterable[str], remove: Iterable[str]) -> None:
         if self.down:
             raise Unavailable("the sessions do not answer now")
-        self.sessions[session.connection_id] = Session(
-            connection_id=session.connection_id,
-            account=session.account,
-            expires_at=session.expires_at,
-            account_until=session.account_until,
-            topics=(session.topics | set(add)) - set(remove),
-        )
+        now = self.sessions[session.connection_id]
+        topics = (session.topics | set(add)) - set(remove)
+        self.sessions[session.connection_id] = msgspec.structs.replace(now, topics=topics)
+
+    def take_orders_along(self, session: Session, *, wanted: bool) -> None:
+        now = self.sessions[session.connection_id]
+        self.sessions[session.connection_id] = msgspec.structs.replace(now, cancel_on_disconnect=wanted)
 
     def close(self, connection_id: str) -> int:
         return len(self.sessions.pop(connection_id).topics) + 1
@@ -299,3 +300,26 @@ def test_a_client_that_cannot_be_told_is_closed(table: Table) -> None:
     assert table.say(subscribe("full")) == []
     assert table.sessions.find("anonymous") is None
     assert table.dropped == ["anonymous"]
+
+
+def test_a_session_may_take_its_orders_along_and_is_told_so_from_then_on(table: Table) -> None:
+    (told,) = table.say(subscribe("user") | {"cancel_on_disconnect": True}, by="alice")
+    assert told["cancel_on_disconnect"] is True
+    assert table.sessions.sessions["alice"].cancel_on_disconnect
+    (still,) = table.say(unsubscribe("user"), by="alice")
+    assert still["cancel_on_disconnect"] is True
+    (no_more,) = table.say(subscribe("user") | {"cancel_on_disconnect": False}, by="alice")
+    assert "cancel_on_disconnect" not in no_more
+    assert not table.sessions.sessions["alice"].cancel_on_disconnect
+
+
+def test_who_has_no_account_has_no_orders_to_take_along(table: Table) -> None:
+    (told,) = table.say(subscribe("matches") | {"cancel_on_disconnect": True})
+    assert (told["type"], told["reason"]) == ("error", "cancel_on_disconnect requires authentication")
+    assert table.sessions.topics("anonymous") == frozenset()
+
+
+def test_whether_orders_are_taken_along_is_a_boolean(table: Table) -> None:
+    (told,) = table.say(subscribe("user") | {"cancel_on_disconnect": "yes"}, by="alice")
+    assert told["type"] == "error"
+    assert not table.sessions.sessions["alice"].cancel_on_disconnect
