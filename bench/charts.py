@@ -35,6 +35,24 @@ def lines(path: Path, at: Sequence[float], values: Mapping[str, Sequence[float]]
     _write(path, figure)
 
 
+def shares(path: Path, values: Mapping[str, Sequence[float]], *, title: str, units: str) -> None:
+    """For each row of values: which share of them (percent) is at most so large."""
+    figure, axes = pyplot.subplots(figsize=(8, 4.5))
+    for name, row in values.items():
+        ordered = sorted(row)
+        axes.step(
+            [ordered[0], *ordered], [100 * rank / len(row) for rank in range(len(row) + 1)], where="post", label=name
+        )
+    axes.set_xlim(left=0)
+    axes.set_ylim(0, 100)
+    axes.set_xlabel(units)
+    axes.set_ylabel("% of runs")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right")
+    axes.set_title(title)
+    _write(path, figure)
+
+
 def _write(path: Path, figure: Figure) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.tight_layout()

@@ -16,7 +16,9 @@ import msgspec
 from tests.campaigns.report import Campaign, Log
 
 CAMPAIGNS = (
+    "database",
     "differential",
+    "failover",
     "kill",
     "mutation",
     "redelivery",

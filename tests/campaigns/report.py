@@ -48,7 +48,7 @@ class Log:
     """Tells how far a campaign is, and keeps its report on the disk. `folder`: where to."""
 
     def __init__(self, folder: Path = REPORTS) -> None:
-        self._folder = folder
+        self.folder = folder
         self._started = self._said = time.perf_counter()
 
     def note(self, report: Report, progress: str) -> None:
@@ -62,7 +62,7 @@ class Log:
 
     def write(self, report: Report) -> None:
         """Write the report as it stands."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         report.seconds = round(time.perf_counter() - self._started, 1)
         text = msgspec.json.format(msgspec.json.encode(report), indent=2)
-        (self._folder / f"{report.campaign}.json").write_bytes(text + b"\n")
+        (self.folder / f"{report.campaign}.json").write_bytes(text + b"\n")

@@ -9,8 +9,6 @@ new one have the digest of the journal played from its first row. In the next ru
 import random
 import time
 
-import urllib3
-
 from tests.campaigns.report import Log, Report
 from tests.campaigns.rounds import Steps, demand, fired, quantile, rounds
 from tests.cluster.callers import Callers, Heard, calling, straight_to
@@ -18,7 +16,6 @@ from tests.cluster.flow import trading
 from tests.cluster.ground import Ground, ground
 from tests.cluster.journal import check
 from tests.cluster.process import MatcherProcess
-from venue.commands import CancelAll
 
 DEFAULT = 200
 LEASE_S = 1.0
@@ -89,10 +86,10 @@ class _Sleeping:
                     time.sleep(chance.uniform(*LOAD_S))
                 refusals = loyal.refusals
                 sleeper.resume()
-                sleeper.wait_until(lambda: _stands_by(sleeper))
+                sleeper.wait_until(sleeper.stands_by)
                 if fault != "while it is overtaken":
                     loyal.wait_until(lambda: loyal.refusals > refusals)
-                others.wait_for(1, after_s=time.monotonic())
+                others.next_heard(after_s=time.monotonic())
         fired(self._report, fault)
         self._owner, self._standby = successor, sleeper
         self._heard += loyal.heard + others.heard
@@ -105,7 +102,7 @@ class _Sleeping:
         self._database = self._place.postgres.new_database()
         owner = self._place.matcher(self._database, lease_s=LEASE_S).wait_until_ready()
         standby = self._place.matcher(self._database, lease_s=LEASE_S)
-        standby.wait_until(lambda: _stands_by(standby))
+        standby.wait_until(standby.stands_by)
         return owner, standby
 
     def _epoch(self) -> int:
@@ -117,13 +114,4 @@ class _Sleeping:
         report.acknowledged += len(loyal.heard) + len(others.heard)
         report.refused += loyal.refusals
         report.take_over_p50_s = quantile(self._take_overs, 0.5)
-        report.take_over_max_s = max(self._take_overs)
-
-
-def _stands_by(matcher: MatcherProcess) -> bool:
-    """Whether it answers that it is not the owner."""
-    try:
-        answer = matcher.post(CancelAll(account="nobody"))
-    except urllib3.exceptions.HTTPError:
-        return False
-    return answer.status == 503 and answer.data["code"] == "not_owner"
+        report.take_over_max_s = quantile(self._take_overs, 1)

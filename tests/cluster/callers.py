@@ -15,7 +15,7 @@ from venue_aws.matcher import MatcherClient
 
 PATIENCE_S = 60.0
 # A caller that was not served asks again after this.
-PAUSE_S = 0.01
+PAUSE_S = 0.02
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -69,9 +69,18 @@ class Callers:
         for thread in self._threads:
             thread.start()
 
-    def wait_for(self, count: int = 1, *, after_s: float = 0.0) -> None:
-        """Wait until so many were heard of among those sent after `after_s`."""
-        self.wait_until(lambda: sum(each.sent_s > after_s for each in tuple(self.heard)) >= count)
+    def wait_for(self, count: int = 1) -> None:
+        """Wait until so many were heard of."""
+        self.wait_until(lambda: len(self.heard) >= count)
+
+    def next_heard(self, *, after_s: float, url: str | None = None) -> Heard:
+        """Wait for the first acknowledgement of what was sent after `after_s`; `url`: only by this one."""
+
+        def found() -> list[Heard]:
+            return [each for each in tuple(self.heard) if each.sent_s > after_s and url in (None, each.url)]
+
+        self.wait_until(found)
+        return min(found(), key=lambda each: each.heard_s)
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         """Wait for something to become true while they call."""

@@ -3,10 +3,11 @@
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from matcher.shell.wiring import LEASE_S
 from tests.cluster.database import NewDatabase
 from tests.cluster.postgres import Postgres
 from tests.cluster.process import MatcherProcess
@@ -23,11 +24,11 @@ class Ground:
         self._numbers = itertools.count(1)
 
     def matcher(
-        self, database: NewDatabase, *, lease_s: float, port: int | None = None, **extra: str
+        self, database: NewDatabase, *, lease_s: float = LEASE_S, extra: Mapping[str, str] | None = None
     ) -> MatcherProcess:
-        """Start a matcher, on the `port` of one that is no more if that is given."""
+        """Start a matcher. `extra`: what else its environment has."""
         log = self.folder / "log" / f"matcher-{next(self._numbers)}.log"
-        process = MatcherProcess(database.settings, log=log, lease_s=lease_s, extra=extra, port=port)
+        process = MatcherProcess(database.settings, log=log, lease_s=lease_s, extra=dict(extra or {}))
         self.stack.callback(process.kill)
         return process
 

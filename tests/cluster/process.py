@@ -35,10 +35,8 @@ class Answer(msgspec.Struct, frozen=True):
 class MatcherProcess:
     """python -m matcher.shell, with its HTTP side as methods."""
 
-    def __init__(
-        self, database: Database, *, log: Path, lease_s: float, extra: dict[str, str], port: int | None = None
-    ) -> None:
-        self.port = port or free_port()
+    def __init__(self, database: Database, *, log: Path, lease_s: float, extra: dict[str, str]) -> None:
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # Where callers bring the commands of its only shard.
         self.address = f"{self.url}/shards/0"
@@ -119,6 +117,14 @@ class MatcherProcess:
         except urllib3.exceptions.HTTPError:
             return False
 
+    def stands_by(self) -> bool:
+        """Whether it says that another owns the shard."""
+        try:
+            answer = self.request("GET", "/shards/0/ready")
+        except urllib3.exceptions.HTTPError:
+            return False
+        return answer.status == 503 and bool(answer.data["code"] == "not_owner")
+
     def is_running(self) -> bool:
         """Whether the process exists."""
         return self._process.poll() is None
@@ -160,9 +166,13 @@ class MatcherProcess:
         self._process.wait()
         self._http.clear()
 
+    def ask_to_end(self) -> None:
+        """SIGTERM."""
+        self._process.terminate()
+
     def terminate(self) -> int:
         """SIGTERM; gives the exit code."""
-        self._process.terminate()
+        self.ask_to_end()
         return self.wait()
 
     def wait(self) -> int:
