@@ -7,6 +7,8 @@ import asyncio
 import random
 import sys
 import time
+from collections.abc import Iterator
+from itertools import batched
 from typing import cast
 from uuid import UUID
 
@@ -25,7 +27,10 @@ _ACCOUNTS = 32
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send: at most `requests` in at most `seconds`, over so many connections. `seed` makes it repeatable."""
+    """What to send: at most `requests` in at most `seconds`, over so many connections. `seed` makes it repeatable.
+
+    orders_each: how many orders a request brings, as an array where it is more than one.
+    """
 
     port: int
     connections: int
@@ -33,10 +38,11 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     seed: int
     products: list[Product]
+    orders_each: int = 1
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back. Latencies in ms, from write to the last byte of the answer."""
+    """What came back: requests that were answered, orders that were taken on. Latencies in ms, until the last byte."""
 
     answered: int
     accepted: int
@@ -47,11 +53,19 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     cpu_share: float
 
 
-def orders(load: Load) -> list[bytes]:
+def requests(load: Load) -> list[bytes]:
+    """The requests as they go over the wire."""
+    bodies = _orders(load)
+    if load.orders_each > 1:
+        bodies = (b"[%b]" % b",".join(each) for each in batched(bodies, load.orders_each, strict=True))
+    head = b"POST /shards/0/commands HTTP/1.1\r\nhost: matcher\r\ncontent-type: application/json\r\ncontent-length: "
+    return [b"%b%d\r\n\r\n%b" % (head, len(body), body) for body in bodies]
+
+
+def _orders(load: Load) -> Iterator[bytes]:
     """Limit orders of several accounts around one price; about a third of them cross what rests."""
     chance = random.Random(load.seed)
-    requests = []
-    for _ in range(load.requests):
+    for _ in range(load.requests * load.orders_each):
         product = chance.choice(load.products)
         side: Side = chance.choice(("buy", "sell"))
         away = chance.randint(-4, 30)
@@ -65,12 +79,7 @@ def orders(load: Load) -> list[bytes]:
             maker_bps=product.maker_bps,
             taker_bps=product.taker_bps,
         )
-        body = wire.encode(msgspec.structs.replace(order, hold=hold_for(order, product)))
-        requests.append(
-            b"POST /shards/0/commands HTTP/1.1\r\nhost: matcher\r\ncontent-type: application/json\r\n"
-            b"content-length: %d\r\n\r\n%b" % (len(body), body)
-        )
-    return requests
+        yield wire.encode(msgspec.structs.replace(order, hold=hold_for(order, product)))
 
 
 class _Run:
@@ -107,8 +116,8 @@ class _Connection(asyncio.Protocol):
         run = self._run
         now = time.perf_counter()
         run.latencies.append(now - self._sent)
-        if answer.startswith(b"HTTP/1.1 200") and answer.endswith(b'"refused":null,"replayed":false}'):
-            run.accepted += 1
+        if answer.startswith(b"HTTP/1.1 200"):
+            run.accepted += answer.count(b'"refused":null,"replayed":false}')
         if now < run.ends and run.requests:
             self._next()
         else:
@@ -126,7 +135,7 @@ class _Connection(asyncio.Protocol):
 
 async def fire(load: Load) -> Measured:
     """Send it all, and wait for the answers."""
-    run = _Run(orders(load), load.seconds)
+    run = _Run(requests(load), load.seconds)
     loop = asyncio.get_running_loop()
     started, cpu = time.perf_counter(), time.process_time()
     run.ends = started + load.seconds

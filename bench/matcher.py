@@ -45,12 +45,20 @@ LOG_SEGMENTS = 64
 ORDER_ROUND_S = 6.0
 ECHO_ROUND_S = 2.0
 REQUESTS_MAX = 150_000
+# As many as POST /orders/batch takes.
+ORDERS_EACH = 15
+BATCH_ROUND_S = 3.0
+BATCH_REQUESTS_MAX = 10_000
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One turn of each. CPU in µs an order; `others_cpu` is the share of all cores that other programs took."""
+    """One turn of each: an order a request, ORDERS_EACH a request, bare echo.
+
+    CPU in µs an order, where it comes alone; `others_cpu` is the share of all cores that other programs took meanwhile.
+    """
 
     orders: Measured
+    batches: Measured
     echo: Measured
     fsync_ms: float
     matcher_cpu_us: float
@@ -66,9 +74,10 @@ class Batches(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """Medians over the rounds. `ratio`: durable orders for one echo."""
+    """Medians over the rounds. `ratio`: durable orders for one echo. batched_per_s: orders, ORDERS_EACH a request."""
 
     orders_per_s: float
+    batched_per_s: float
     p50_ms: float
     p99_ms: float
     echo_per_s: float
@@ -102,8 +111,16 @@ class Bench:
         wall = time.perf_counter() - wall
         machine, matcher, postgres, children = (b - a for a, b in zip(before, self._cpu(), strict=True))
         cores = os.cpu_count() or 1
+        batches = self._fire(
+            self._matcher_port,
+            seconds=BATCH_ROUND_S,
+            seed=seed + 1_000,
+            requests=BATCH_REQUESTS_MAX,
+            orders_each=ORDERS_EACH,
+        )
         return Round(
             orders=orders,
+            batches=batches,
             echo=echo,
             fsync_ms=fsync_ms,
             matcher_cpu_us=matcher / orders.answered * 1e6,
@@ -111,12 +128,15 @@ class Bench:
             others_cpu=max(0.0, machine - matcher - postgres - children) / wall / cores,
         )
 
-    def _fire(self, port: int, *, seconds: float, seed: int) -> Measured:
+    def _fire(
+        self, port: int, *, seconds: float, seed: int, requests: int = REQUESTS_MAX, orders_each: int = 1
+    ) -> Measured:
         order = Load(
             port=port,
             connections=CONNECTIONS,
             seconds=seconds,
-            requests=REQUESTS_MAX,
+            requests=requests,
+            orders_each=orders_each,
             seed=seed,
             products=self._products,
         )
@@ -227,13 +247,15 @@ def run(rounds: int) -> Result:
         with programs(folder) as (bench, url):
             measured = [bench.round(seed) for seed in range(rounds)]
             orders, batches = journalled(url)
-    answered = sum(each.orders.answered for each in measured)
-    assert answered == sum(each.orders.accepted for each in measured), "orders were refused"
+    answered = sum(each.orders.answered + ORDERS_EACH * each.batches.answered for each in measured)
+    assert answered == sum(each.orders.accepted + each.batches.accepted for each in measured), "orders were refused"
     assert orders == answered, f"{answered} orders were acknowledged, {orders} are in the journal"
     orders_per_s = statistics.median(each.orders.answered / each.orders.seconds for each in measured)
+    batched_per_s = statistics.median(each.batches.accepted / each.batches.seconds for each in measured)
     echo_per_s = statistics.median(each.echo.answered / each.echo.seconds for each in measured)
     return Result(
         orders_per_s=orders_per_s,
+        batched_per_s=batched_per_s,
         p50_ms=statistics.median(each.orders.p50_ms for each in measured),
         p99_ms=statistics.median(each.orders.p99_ms for each in measured),
         echo_per_s=echo_per_s,
@@ -251,7 +273,7 @@ def show(result: Result) -> Table:
     """The result as a person reads it."""
     title = f"The matcher: {CONNECTIONS} connections, one order a request, {result.cpu_count} cores"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in ("", "orders/s", "p50 ms", "p99 ms", "echo/s", "ratio", "fsync ms"):
+    for column in ("", "orders/s", "p50 ms", "p99 ms", f"by {ORDERS_EACH}", "echo/s", "ratio", "fsync ms"):
         table.add_column(column, justify="right", no_wrap=True)
     for column in ("µs CPU", "others"):
         table.add_column(column, justify="right", style="dim", no_wrap=True)
@@ -262,6 +284,7 @@ def show(result: Result) -> Table:
             f"{orders:,.0f}",
             f"{each.orders.p50_ms:.1f}",
             f"{each.orders.p99_ms:.1f}",
+            f"{each.batches.accepted / each.batches.seconds:,.0f}",
             f"{echo:,.0f}",
             f"{orders / echo:.2f}",
             f"{each.fsync_ms:.2f}",
@@ -274,6 +297,7 @@ def show(result: Result) -> Table:
         f"{result.orders_per_s:,.0f}",
         f"{result.p50_ms:.1f}",
         f"{result.p99_ms:.1f}",
+        f"{result.batched_per_s:,.0f}",
         f"{result.echo_per_s:,.0f}",
         f"{result.ratio:.2f}",
         f"{result.fsync_ms:.2f}",
@@ -281,6 +305,7 @@ def show(result: Result) -> Table:
     table.caption = (
         f"{result.orders_journalled:,} orders, every one of them in the journal; "
         f"{result.batch_commands.mean:.0f} commands a batch, {result.batch_commands.max} at most. "
+        f"by {ORDERS_EACH}: orders/s where a request brings so many. "
         "µs CPU: of the matcher and of PostgreSQL for one order. others: what other programs took of all cores."
     )
     return table
