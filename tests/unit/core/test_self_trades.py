@@ -87,6 +87,20 @@ def test_funds_shrink_as_if_they_had_bought_at_the_makers_price_fee_included() -
     assert floor.wallets["ann", "USD"] == [-511, 0]
 
 
+def test_funds_shrink_by_the_fee_that_is_still_to_be_paid() -> None:
+    floor = Floor()
+    floor.sell("first", 2, 100, account="cat")
+    floor.sell("own", 3, 100, account="ann")
+    floor.sell("last", 9, 100, account="cat")
+    # 2 lots cost 200 and 3 of fee. 3 more would have made the fee 7.5, so 8: they take 300 and 5. Of 1,000 are left
+    # 695, which buy 6 lots in all, with a fee of 9.
+    events = floor.buy("f", None, None, type="market", funds=1_000, taker_bps=150, stp="dc")
+    (change,) = [event for event in events if isinstance(event, OrderChanged)]
+    assert change.released == 305
+    assert trades(events) == [("first", 2, 100), ("last", 4, 100)]
+    assert floor.wallets["ann", "USD"] == [-609, 0]
+
+
 def test_funds_that_buy_less_than_the_own_order_are_cancelled_and_shrink_it() -> None:
     floor = own_ask(10)
     events = floor.buy("f", None, None, type="market", funds=450, stp="dc")
