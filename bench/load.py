@@ -23,7 +23,8 @@ from venue.products import Product
 
 _DONE_WAIT_S = 5
 _MID = 1_000_000
-_ACCOUNTS = 32
+# So many that none comes near the open orders that it may have.
+_ACCOUNTS = 256
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +72,7 @@ def _orders(load: Load) -> Iterator[bytes]:
         away = chance.randint(-4, 30)
         order = PlaceOrder(
             order_id=str(UUID(int=chance.getrandbits(128), version=4)),
-            account=f"account-{chance.randrange(_ACCOUNTS):02}-0f4e9d536e1d",
+            account=f"account-{chance.randrange(_ACCOUNTS):03}-0f4e9d536e1d",
             product_id=product.id,
             side=side,
             price=_MID - away if side == "buy" else _MID + away,

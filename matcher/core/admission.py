@@ -7,6 +7,7 @@ from matcher.core.book import Book
 from matcher.core.selftrade import fills_whole
 from matcher.core.working import Trader
 from venue.commands import PlaceOrder
+from venue.holds import fee_on
 from venue.money import BASIS_POINTS, UNITS_MAX
 from venue.products import Product
 
@@ -50,7 +51,14 @@ def refusal(order: PlaceOrder, book: Book, trader: Trader) -> str | None:
         if malformed is not None:
             return malformed
     hold = order.hold
-    needed = (size or 0) * book.lot_units if order.side == "sell" else _needed(order, book)
+    if order.side == "sell":
+        needed = (size or 0) * book.lot_units
+    elif order.funds is not None:
+        needed = order.funds
+    else:
+        needed = (size or 0) * (order.price or 0) * book.lot_value
+        if order.maker_bps > 0 or order.taker_bps > 0:
+            needed += fee_on(needed * max(order.maker_bps, order.taker_bps))
     if not needed <= hold <= UNITS_MAX:
         return reasons.TOO_LARGE if needed > UNITS_MAX or hold > UNITS_MAX else reasons.INSUFFICIENT_HOLD
     if book.status != "trading" and (closed := _closed(order, book)) is not None:
@@ -166,13 +174,3 @@ def price_rules(price: int, size: int, book: Book) -> str | None:
     if collar_bps and reference is not None and abs(price - reference) * BASIS_POINTS > reference * collar_bps:
         return reasons.PRICE_COLLAR
     return None
-
-
-def _needed(order: PlaceOrder, book: Book) -> int:
-    """venue.holds.hold_for for a buy of the right shape, spelled out: it runs for every one."""
-    if order.funds is not None:
-        return order.funds
-    notional = (order.size or 0) * (order.price or 0) * book.lot_value
-    maker_bps, taker_bps = order.maker_bps, order.taker_bps
-    rate = maker_bps if maker_bps > taker_bps else taker_bps
-    return notional - (-notional * rate // BASIS_POINTS) if rate > 0 else notional

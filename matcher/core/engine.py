@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from heapq import nsmallest
+from heapq import merge, nsmallest
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, Self
 
@@ -138,6 +139,13 @@ class Engine:
         order = self._register.orders.get(order_id)
         return order.fills() if order else []
 
+    def leaves_more(self, command: CancelAll | CancelProduct) -> bool:
+        """Whether the same command again would find another order to cancel: its `limit` may have left some."""
+        if isinstance(command, CancelAll):
+            return any(self._cancellable(command.account, command.product_id))
+        book = self._books.get(command.product_id)
+        return book is not None and any(True for _ in book.orders())
+
     def sequence(self, product_id: str) -> int:
         """The number of the product's last public event; 0 before the first."""
         book = self._books.get(product_id)
@@ -224,16 +232,19 @@ class Engine:
         return events
 
     def _cancel_all(self, command: CancelAll) -> list[AnyEvent]:
-        account = self._register.accounts.get(command.account)
-        if account is None:
-            return []
-        found = [
-            order
-            for product_id, trader in account.traders.items()
-            if command.product_id in (None, product_id) and self._books[product_id].status != "halted"
-            for order in trader.orders.values()
+        # Each trader's orders stand by age.
+        found = merge(*self._cancellable(command.account, command.product_id), key=_number)
+        return self._withdraw(list(islice(found, max(command.limit, 0))), command.at)
+
+    def _cancellable(self, account: str, product_id: str | None) -> list[Iterable[WorkingOrder]]:
+        """An account's open orders in one market or, with None, in all: none in a halted one."""
+        known = self._register.accounts.get(account)
+        traders = {} if known is None else known.traders
+        return [
+            trader.orders.values()
+            for listed, trader in traders.items()
+            if product_id in (None, listed) and self._books[listed].status != "halted"
         ]
-        return self._withdraw(sorted(found, key=_number), command.at)
 
     def _cancel_product(self, command: CancelProduct) -> list[AnyEvent]:
         book = self._books.get(command.product_id)

@@ -1,9 +1,11 @@
 """What an order does to its book, from its arrival to its last event."""
 
+from typing import Literal
+
 from matcher.core import halts, selftrade, stops, telling
 from matcher.core.admission import RESTING
 from matcher.core.ladder import Ladder
-from matcher.core.trade import exhausted, trade
+from matcher.core.trade import MAKERS_MAX, exhausted, trade
 from matcher.core.turn import Turn
 from matcher.core.working import WorkingOrder
 
@@ -18,11 +20,16 @@ def place(order: WorkingOrder, turn: Turn) -> None:
 
 
 def settle(turn: Turn) -> None:
-    """After a command's own work: wake the stop orders whose price was reached, one after the other."""
+    """After a command's own work: wake the stop orders whose price was reached, one after the other.
+
+    When the orders of one command have met `MAKERS_MAX` makers, the others stay in line.
+    """
     for order in stops.awake(turn.book):
         turn.events.append(telling.activated(order, at=turn.at))
         turn.events.append(telling.received(order, turn.book, turn.at, telling.as_it_woke(order)))
         execute(order, turn)
+        if turn.met >= MAKERS_MAX:
+            return
 
 
 def execute(order: WorkingOrder, turn: Turn) -> None:
@@ -33,33 +40,35 @@ def execute(order: WorkingOrder, turn: Turn) -> None:
     """
     book = turn.book
     own, against = (book.bids, book.asks) if order.buy else (book.asks, book.bids)
-    tripped, last = False, 0
+    stopped, last = None, 0
     if against.crosses(order.price or None) and book.status != "auction":
-        tripped, last = _match(order, against, turn)
+        stopped, last = _match(order, against, turn)
         if order.done_at is not None:
             return
     command = order.command
-    if order.remaining and not tripped and command.type == "limit" and command.time_in_force in RESTING:
+    if order.remaining and stopped is None and command.type == "limit" and command.time_in_force in RESTING:
         turn.rest(order, own)
         return
-    filled = not order.remaining if order.funds is None else _is_spent(order, against, last=last, tripped=tripped)
+    by_size = order.funds is None
+    filled = not order.remaining if by_size else stopped is None and _is_spent(order, against, last)
     turn.end(order, "filled" if filled else "canceled")
-    if tripped:
+    if stopped == "breaker":
         halts.trip(turn)
 
 
-def _match(taker: WorkingOrder, against: Ladder, turn: Turn) -> tuple[bool, int]:
+def _match(taker: WorkingOrder, against: Ladder, turn: Turn) -> tuple[Literal["breaker", "makers"] | None, int]:
     """Trade until the taker, its price, its funds or the book is at an end. The oldest maker at the best price is next.
 
-    Tells whether the next trade would have been too far from the reference price, and the price of the last one.
+    Tells what else stopped it (the next trade would have been too far from the reference price, or it met as many
+    makers as it may), and the price of the last trade.
     """
     book = turn.book
     events = turn.events
     limit = taker.price or None
     own = None if taker.command.stp is None else taker.trader
-    first = last = 0
-    tripped = False
-    while not tripped and against.crosses(limit):
+    stopped: Literal["breaker", "makers"] | None = None
+    first = last = met = 0
+    while stopped is None and against.crosses(limit):
         level = against.best()
         price = level.price
         wanted = taker.wants(price)
@@ -67,12 +76,16 @@ def _match(taker: WorkingOrder, against: Ladder, turn: Turn) -> tuple[bool, int]
             break
         allowed = book.low <= price <= book.high
         while wanted and (maker := level.head) is not None:
+            if met == MAKERS_MAX:
+                stopped = "makers"
+                break
+            met += 1
             if maker.trader is own:
                 selftrade.prevent(taker, maker, level, turn)
                 if taker.done_at is not None:
                     break
             elif not allowed:
-                tripped = True
+                stopped = "breaker"
                 break
             else:
                 shown = maker.remaining - maker.hidden
@@ -88,13 +101,12 @@ def _match(taker: WorkingOrder, against: Ladder, turn: Turn) -> tuple[bool, int]
             turn.touched[against.sign * price] = level
         if taker.done_at is not None:
             break
+    turn.met += met
     if last:
         stops.printed(book, first, last)
-    return tripped, last
+    return stopped, last
 
 
-def _is_spent(order: WorkingOrder, against: Ladder, *, last: int, tripped: bool) -> bool:
+def _is_spent(order: WorkingOrder, against: Ladder, last: int) -> bool:
     """Whether an order by funds is filled: it bought something, lastly at `last`, and its funds were the end of it."""
-    if not last or tripped:
-        return False
-    return against.crosses(order.price or None) or not order.wants(last)
+    return last != 0 and (against.crosses(order.price or None) or not order.wants(last))

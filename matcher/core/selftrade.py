@@ -9,9 +9,12 @@ An order by funds counts, at the maker's price, for the lots that it could still
 prevents nothing: there is no incoming order in it.
 """
 
+from collections.abc import Iterator
+
 from matcher.core import telling
 from matcher.core.book import Book
 from matcher.core.ladder import Ladder, Level
+from matcher.core.trade import MAKERS_MAX
 from matcher.core.turn import Turn
 from matcher.core.working import Trader, WorkingOrder
 from venue.commands import PlaceOrder
@@ -64,32 +67,39 @@ def _shrink(order: WorkingOrder, size: int, price: int, turn: Turn) -> None:
 def fills_whole(command: PlaceOrder, trader: Trader, against: Ladder, book: Book) -> bool:
     """Whether an order by size would trade in full at once, past its account's own orders and within the breaker.
 
-    Looks at no more levels than it would sweep.
+    Looks at no more makers than it may meet.
     """
     left = command.size or 0
     own = None if command.stp is None else trader
+    met = 0
     for level in against.reach(command.price):
-        there, blocked = _liquidity(level, own, past_own=command.stp == "co")
-        if there and not book.low <= level.price <= book.high:
-            return False
-        left -= there
-        if left <= 0:
-            return True
-        if blocked:
-            return False
+        for maker, shown in _slices(level, own):
+            if met == MAKERS_MAX:
+                return False
+            met += 1
+            if maker.trader is own:
+                if command.stp != "co":
+                    return False
+            elif not book.low <= level.price <= book.high:
+                return False
+            else:
+                left -= shown
+                if left <= 0:
+                    return True
     return False
 
 
-def _liquidity(level: Level, own: Trader | None, *, past_own: bool) -> tuple[int, bool]:
-    """The lots that trade at `level` before one of `own`'s orders stands in the way, and whether one does."""
-    if own is None:
-        return level.size + level.hidden, False
-    there = 0
+def _slices(level: Level, own: Trader | None) -> Iterator[tuple[WorkingOrder, int]]:
+    """Each maker with the lots it shows, as they would come to trade: icebergs again and again, behind the others."""
+    hidden: list[tuple[WorkingOrder, int]] = []
     for maker in level:
-        if maker.trader is own:
-            if not past_own:
-                return there, True
-        else:
-            there += maker.remaining if past_own else maker.remaining - maker.hidden
-    # What icebergs hide trades behind all that is shown.
-    return there if past_own else there + level.hidden, False
+        yield maker, maker.remaining - maker.hidden
+        if maker.hidden and maker.trader is not own:
+            hidden.append((maker, maker.hidden))
+    while hidden:
+        again, hidden = hidden, []
+        for maker, left in again:
+            shown = min(left, maker.command.display_size or left)
+            yield maker, shown
+            if left > shown:
+                hidden.append((maker, left - shown))

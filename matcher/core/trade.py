@@ -1,10 +1,16 @@
 """Two orders meet."""
 
+from typing import Final
+
 from matcher.core import telling
 from matcher.core.ladder import Level
 from matcher.core.turn import Turn
 from matcher.core.working import WorkingOrder
 from venue.events import Traded
+
+# How many makers one order may meet at once, each slice of an iceberg counted. What is left of it then is cancelled, so
+# that no command makes events without end.
+MAKERS_MAX: Final = 1_000
 
 
 def trade(maker: WorkingOrder, taker: WorkingOrder, turn: Turn, price: int, size: int) -> Traded:

@@ -11,13 +11,15 @@ from venue.orders import DoneReason
 class Turn:
     """`at` is the command's time. `events` may be shared by the turns of one command; its level changes come last."""
 
-    __slots__ = ("at", "book", "done", "events", "touched")
+    __slots__ = ("at", "book", "done", "events", "met", "touched")
 
     def __init__(self, book: Book, at: int, events: list[AnyEvent], done: list[WorkingOrder]) -> None:
         self.book = book
         self.at = at
         self.events = events
         self.done = done
+        # How many makers its orders have met.
+        self.met = 0
         # By signed price (Ladder.keys), in the order in which they were first touched. Where a level went and another
         # came at its price, the latter.
         self.touched: dict[int, Level] = {}
@@ -110,7 +112,5 @@ def cancel(order: WorkingOrder, book: Book, at: int) -> list[AnyEvent]:
         ladder.remove(order, level)
         size = level.size
     book.sequence = sequence = book.sequence + 1
-    return [
-        order.close("canceled", at, sequence),
-        LevelChanged(at, sequence, book.product_id, ladder.side, level.price, size),
-    ]
+    done = order.close("canceled", at, sequence)
+    return [done, LevelChanged(at, sequence, book.product_id, ladder.side, level.price, size)]

@@ -28,6 +28,7 @@ class _ProductRow(msgspec.Struct, forbid_unknown_fields=True):
     price_max: str | None = None
     maker_bps: int = 0
     taker_bps: int = 0
+    orders_max: int = 0
     shard: int = 0
 
 
@@ -60,6 +61,7 @@ def _product(file: _File, name: str, row: _ProductRow) -> Product:
         lot_units=lot,
         maker_bps=row.maker_bps,
         taker_bps=row.taker_bps,
+        orders_max=row.orders_max,
         shard=row.shard,
     )
     bounds: dict[str, int] = {}

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from matcher.core.engine import Engine
-from venue.commands import AmendOrder, AnyCommand, CancelOrder, Deposit, ListProduct, PlaceOrder, SetStatus
+from venue.commands import (
+    AmendOrder,
+    AnyCommand,
+    CancelAll,
+    CancelOrder,
+    CancelProduct,
+    Deposit,
+    ListProduct,
+    PlaceOrder,
+    SetStatus,
+)
 from venue.events import (
     AmendRefused,
     AnyEvent,
@@ -44,6 +54,8 @@ def outcome_of(engine: Engine, command: AnyCommand, events: Sequence[AnyEvent]) 
             return Outcome(orders=_own(engine, order_id, account), refused=_refusal(events))
         case Deposit() | ListProduct() | SetStatus():
             return Outcome(refused=_refusal(events), replayed=not events)
+        case CancelAll() | CancelProduct():
+            return Outcome(orders=_done(engine, events), more=engine.leaves_more(command))
         case _:
             return Outcome(orders=_done(engine, events), refused=_refusal(events))
 

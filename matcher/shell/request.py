@@ -77,6 +77,7 @@ def _check(command: AnyCommand) -> None:
             _text(command.account)
         case CancelAll():
             _text(command.account, command.product_id or "-")
+            _limit(command.limit)
         case Deposit():
             _text(command.account, command.transfer_id, command.asset)
         case SetStatus():
@@ -87,10 +88,14 @@ def _check(command: AnyCommand) -> None:
             _storable(*(value for value in msgspec.structs.astuple(product) if isinstance(value, int)))
         case CancelProduct():
             _text(command.product_id)
-            if not 0 < command.limit <= ORDERS_MAX:
-                raise Unreadable(f"limit is from 1 to {ORDERS_MAX}")
+            _limit(command.limit)
         case Expire():
             raise Unreadable("time is the matcher's own")
+
+
+def _limit(limit: int) -> None:
+    if not 0 < limit <= ORDERS_MAX:
+        raise Unreadable(f"limit is from 1 to {ORDERS_MAX}")
 
 
 def _identifier(text: str, name: str) -> None:

@@ -1,8 +1,11 @@
 """One market so simple that it can be seen to be right: a list of open orders, looked through for every question."""
 
+from itertools import count
+
 from matcher.core.state import SavedBook
 from tests.naive.auction import auction
 from tests.naive.orders import OTHER, NaiveOrder
+from tests.naive.rules import MAKERS_MAX
 from tests.naive.telling import Teller
 from venue.events import AnyEvent, StatusReason
 from venue.orders import DoneReason, Side
@@ -21,6 +24,7 @@ class NaiveBook:
         self.line: list[NaiveOrder] = []
         self.done: list[NaiveOrder] = []  # of all markets
         self.last_price = self.arrivals = 0
+        self.met = 0  # makers, in one command
         self.status: MarketStatus = "trading"
         self.until: int | None = None
         self.reference: int | None = None
@@ -49,6 +53,7 @@ class NaiveBook:
 
     def begin(self, at: int, events: list[AnyEvent], done: list[NaiveOrder]) -> None:
         self.tell.begin(at, events)
+        self.met = 0
         self.done = done
 
     def place(self, order: NaiveOrder) -> None:
@@ -122,6 +127,8 @@ class NaiveBook:
             self.tell.stop_activated(order)
             self.tell.received(order, 0)
             self.execute(order)
+            if self.met >= MAKERS_MAX:
+                return
 
     # How an order trades
 
@@ -144,7 +151,7 @@ class NaiveBook:
 
     def _sweep(self, taker: NaiveOrder, printed: list[int]) -> str:
         """Trade, and tell why it is over."""
-        while True:
+        for met in count():
             makers = [one for one in self.side(OTHER[taker.command.side]) if taker.reaches(one.price)]
             last_wish = taker.wants(printed[-1]) if printed else 1
             if not makers:
@@ -153,6 +160,9 @@ class NaiveBook:
             wanted = taker.wants(maker.price)
             if not wanted:
                 return "wants nothing"
+            if met == MAKERS_MAX:
+                return "makers"
+            self.met += 1
             if taker.command.stp is not None and maker.command.account == taker.command.account:
                 self._prevent(taker, maker, wanted)
                 if taker.done_at is not None:
@@ -162,6 +172,7 @@ class NaiveBook:
             else:
                 self._trade(maker, taker, maker.price, min(wanted, maker.shown), [maker])
                 printed.append(maker.price)
+        raise AssertionError("unreachable")
 
     def _trade(self, maker: NaiveOrder, taker: NaiveOrder, price: int, size: int, resting: list[NaiveOrder]) -> None:
         maker_fee, maker_released = maker.trade(price, size, maker.command.maker_bps)

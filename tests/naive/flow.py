@@ -100,7 +100,8 @@ class Flow:
 
     def _cancel_all(self) -> CancelAll:
         product_id = self.rng.choice((None, PRODUCT.id, "NONE"))
-        return CancelAll(at=self.at, account=self.rng.choice(ACCOUNTS), product_id=product_id)
+        account, limit = self.rng.choice(ACCOUNTS), self.rng.choice((1, 2, 1_000))
+        return CancelAll(at=self.at, account=account, product_id=product_id, limit=limit)
 
     def _cancel(self) -> CancelOrder:
         order = self._one()

@@ -77,13 +77,16 @@ class NaiveMarket:
             case CancelOrder():
                 return self._cancel(command)
             case CancelAll():
-                mine = [one for one in self.orders.values() if one.command.account == command.account]
-                for order in mine:
-                    product_id = order.command.product_id
-                    if order.where == "nowhere" or command.product_id not in (None, product_id):
-                        continue
-                    if self.books[product_id].status != "halted":
-                        self.books[product_id].close(order, "canceled")
+                open_ = [one for one in self.orders.values() if one.where != "nowhere"]
+                mine = [
+                    one
+                    for one in open_
+                    if one.command.account == command.account
+                    and command.product_id in (None, one.command.product_id)
+                    and self.books[one.command.product_id].status != "halted"
+                ]
+                for order in mine[: command.limit]:
+                    self.books[order.command.product_id].close(order, "canceled")
             case CancelProduct():
                 open_here = [one for one in self.orders.values() if one.where != "nowhere"]
                 here = [one for one in open_here if one.command.product_id == command.product_id]

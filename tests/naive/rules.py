@@ -10,6 +10,8 @@ from venue.commands import AmendOrder, PlaceOrder
 from venue.money import UNITS_MAX
 from venue.products import Product
 
+MAKERS_MAX = 1_000
+
 if TYPE_CHECKING:
     from tests.naive.book import NaiveBook
 
@@ -127,7 +129,11 @@ def _fills_whole(order: PlaceOrder, makers: list[NaiveOrder], book: NaiveBook) -
     """Play it through on paper."""
     queue = [(one.price, one.command.account, one.shown, one.remaining - one.shown, one) for one in makers]
     left = order.size or 0
+    met = 0
     while left and queue:
+        met += 1
+        if met > MAKERS_MAX:
+            return False
         price, account, shown, hidden, maker = queue.pop(0)
         if order.stp is not None and account == order.account:
             if order.stp == "co":

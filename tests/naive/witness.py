@@ -251,7 +251,7 @@ class Witness:
             assert there == [(price, *rest) for price, _, *rest in mine[ladder.side]], "other orders rest, or otherwise"
             told = {price: size for (side, price), size in self.levels[product_id].items() if side == ladder.side}
             assert told == {level.price: level.size for level in ladder}, "the levels are not those that were told"
-            assert len(ladder.keys) == len(ladder.levels)
+            assert sum(map(len, (ladder.keys, *ladder.far))) == len(ladder.levels)
         if self.status[product_id] not in ("halted", "auction") and mine["buy"] and mine["sell"]:
             assert -mine["buy"][0][0] < mine["sell"][0][0], "the book is crossed"
         assert book.sequence == self.sequences[product_id], "the book counts otherwise"

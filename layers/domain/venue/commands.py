@@ -75,10 +75,14 @@ class CancelOrder(Command, frozen=True, kw_only=True, tag="cancel"):
 
 
 class CancelAll(Command, frozen=True, kw_only=True, tag="cancel_all"):
-    """Take every resting order of this account out of one book, or of all books of the shard."""
+    """Take this account's open orders out of one book, or of all books of the shard.
+
+    The oldest first, at most `limit` of them: repeat it until nothing happens.
+    """
 
     account: str
     product_id: str | None = None
+    limit: int = 1_000
 
 
 class CancelProduct(Command, frozen=True, kw_only=True, tag="cancel_product"):

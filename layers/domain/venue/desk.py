@@ -15,6 +15,9 @@ from venue.products import Product
 from venue.tickets import Ticket, command_of, same_request, secured
 from venue.wire import Outcome
 
+# How often one cancel of all asks a shard for more.
+ROUNDS_MAX = 10
+
 # An order that the matcher reads later than this after it was placed is refused, and its hold freed.
 DEADLINE_US = 30_000_000
 
@@ -131,7 +134,8 @@ class OrderDesk:
         return done
 
     def cancel_all(self, *, account: str, product_id: str | None = None, wait: bool = True) -> Cancelled:
-        """Cancel every resting order of an account, of one product or of all.
+        """Cancel every resting order of an account, of one product or of all: the oldest thousand of each shard at a
+        time, at most `ROUNDS_MAX` times.
 
         An order that still waits in the order queue is not resting yet. wait: False sends the cancel there, behind
         every order that was queued before it.
@@ -140,11 +144,14 @@ class OrderDesk:
         cancelled: list[str] = []
         pending = False
         for shard, owner in self._owners(product_id).items():
-            outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
-            if outcome is None:
-                pending = True
-            else:
+            for _ in range(ROUNDS_MAX):
+                outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
+                if outcome is None:
+                    pending = True
+                    break
                 cancelled += [order.order_id for order in outcome.orders]
+                if not outcome.more:
+                    break
         return Cancelled(order_ids=cancelled, pending=pending)
 
     def _held(self, asked: PlaceOrder, market: Market, now: int, *, lasting: bool) -> PlaceOrder:

@@ -17,13 +17,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one command, after its batch was committed.
 
     orders: those the command placed or cancelled, as it left them (for a PlaceOrder exactly one, with its fills).
-    refused: the reason when a rule refused the command. replayed: the id was known; nothing was done again.
+    refused: the reason when a rule refused the command. replayed: the id was known; nothing was done again. more: a
+    command that cancels many has come to its limit; the same again would cancel others.
     """
 
     orders: list[Order] = []
     fills: list[Fill] = []
     refused: str | None = None
     replayed: bool = False
+    more: bool = False
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

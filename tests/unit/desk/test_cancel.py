@@ -3,6 +3,7 @@
 import pytest
 
 from tests.venue_in_memory import ALICE, BOB, MemoryVenue
+from venue.commands import CancelAll
 from venue.desk import Cancelled
 from venue.errors import NotFound, RuleBroken, Unavailable
 from venue.tickets import Ticket
@@ -111,6 +112,12 @@ def test_cancel_all_takes_the_accounts_own_orders_of_one_product(venue: MemoryVe
     assert venue.desk.cancel_all(account=ALICE) == Cancelled(order_ids=[elsewhere])
     assert venue.wallets.balance(ALICE, "USD").held == 0
     assert venue.wallets.balance(BOB, "USD").held > 0
+
+
+def test_cancel_all_asks_again_while_there_are_more(venue: MemoryVenue) -> None:
+    mine = [venue.desk.place(BUY, account=ALICE).order.order_id for _ in range(1_001)]
+    assert venue.desk.cancel_all(account=ALICE).order_ids == mine
+    assert [command for _, command in venue.matcher.asked].count(CancelAll(account=ALICE)) == 2
 
 
 def test_cancel_all_of_an_unknown_product_is_not_found(venue: MemoryVenue) -> None:

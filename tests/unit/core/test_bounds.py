@@ -1,0 +1,130 @@
+"""No command does work without end: what is left over is cancelled, or waits for the next one."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from matcher.core.trade import MAKERS_MAX
+from tests.naive.market import NaiveMarket
+from tests.unit.core.floor import ACME_USD, Floor, done, kinds, queue, refused, trades
+from venue.commands import AnyCommand, CancelAll, CancelProduct, ListProduct, PlaceOrder
+from venue.orders import TimeInForce
+
+
+def sells(count: int, *, price: int = 100, display_size: int | None = None, size: int = 1) -> Iterator[PlaceOrder]:
+    for number in range(count):
+        yield PlaceOrder(
+            order_id=f"maker-{number}",
+            account="bob",
+            product_id=ACME_USD.id,
+            side="sell",
+            price=price + number,
+            size=size,
+            hold=size,
+            display_size=display_size,
+        )
+
+
+def buy(size: int, time_in_force: TimeInForce = "GTC") -> PlaceOrder:
+    return PlaceOrder(
+        order_id="taker",
+        account="ann",
+        product_id=ACME_USD.id,
+        side="buy",
+        price=5_000,
+        size=size,
+        hold=10**9,
+        time_in_force=time_in_force,
+    )
+
+
+def applied(floor: Floor, *commands: AnyCommand) -> Floor:
+    """The floor after these commands, of which the naive market told the same."""
+    naive = NaiveMarket()
+    naive.apply(ListProduct(at=floor.at, product=floor.product))
+    for command in commands:
+        events = floor.apply(command)
+        assert naive.apply(msgspec.structs.replace(command, at=floor.at)) == events
+    assert naive.digest() == floor.engine.digest()
+    return floor
+
+
+def test_an_order_meets_so_many_makers_and_what_is_left_of_it_is_cancelled() -> None:
+    floor = applied(Floor(), *sells(MAKERS_MAX + 1), buy(MAKERS_MAX + 1))
+    assert len(trades(floor.events)) == MAKERS_MAX
+    assert done(floor.events)[-1] == ("taker", "canceled", 1)
+    assert queue(floor, "sell") == [(f"maker-{MAKERS_MAX}", 1)]
+    assert floor.held("ann", "buy") == 0
+
+
+def test_an_order_that_is_filled_by_the_last_maker_it_may_meet_is_filled() -> None:
+    floor = applied(Floor(), *sells(MAKERS_MAX + 1), buy(MAKERS_MAX))
+    assert done(floor.events)[-1] == ("taker", "filled", 0)
+
+
+def test_an_order_rests_behind_the_last_maker_that_it_may_meet() -> None:
+    floor = applied(Floor(), *sells(MAKERS_MAX), buy(MAKERS_MAX + 1))
+    assert queue(floor, "buy") == [("taker", 1)]
+
+
+@pytest.mark.parametrize(("more", "is_taken"), [(0, True), (1, False)])
+def test_fill_or_kill_needs_no_more_makers_than_it_may_meet(more: int, is_taken: bool) -> None:  # noqa: FBT001
+    floor = applied(Floor(), *sells(MAKERS_MAX + more), buy(MAKERS_MAX + more, "FOK"))
+    assert len(trades(floor.events)) == (MAKERS_MAX if is_taken else 0)
+    assert is_taken or refused(floor.events[-1:]) == "fok"
+
+
+@pytest.mark.parametrize("time_in_force", ["IOC", "FOK"])
+def test_each_slice_of_an_iceberg_counts(time_in_force: TimeInForce) -> None:
+    makers = MAKERS_MAX // 100
+    floor = applied(Floor(), *sells(makers + 1, size=100, display_size=1), buy(MAKERS_MAX + 1, time_in_force))
+    assert len(trades(floor.events)) == (MAKERS_MAX if time_in_force == "IOC" else 0)
+
+
+def test_stop_orders_wait_in_line_when_those_before_them_have_met_enough_makers() -> None:
+    stops = [
+        PlaceOrder(
+            order_id=f"stop-{number}",
+            account="cat",
+            product_id=ACME_USD.id,
+            side="buy",
+            type="limit",
+            price=5_000,
+            size=600,
+            hold=10**9,
+            stop="entry",
+            stop_price=100,
+        )
+        for number in range(3)
+    ]
+    floor = applied(Floor(), *sells(2_000), *stops, buy(1))
+    first = len(trades(floor.events))
+    assert first == 1 + 600 + 600
+    assert floor.engine.due == 0
+    floor.expire(floor.at + 1)
+    assert len(trades(floor.events)) == first + 600
+
+
+def test_cancel_all_takes_so_many_and_says_that_there_are_more() -> None:
+    floor = applied(Floor(), *sells(3), CancelAll(account="bob", limit=2))
+    assert [order_id for order_id, _, _ in done(floor.events)] == ["maker-0", "maker-1"]
+    again = CancelAll(account="bob", product_id=ACME_USD.id, limit=2)
+    assert floor.engine.leaves_more(again)
+    assert kinds(floor.apply(again)) == ["done", "level"]
+    assert not floor.engine.leaves_more(again)
+    assert floor.apply(CancelAll(account="bob", limit=-1)) == []
+
+
+def test_whether_a_cancelled_product_has_more_orders_is_told() -> None:
+    floor = applied(Floor(), *sells(2), CancelProduct(product_id=ACME_USD.id, limit=1))
+    assert floor.engine.leaves_more(CancelProduct(product_id=ACME_USD.id))
+    assert not floor.engine.leaves_more(CancelProduct(product_id="NONE"))
+    floor.apply(CancelProduct(product_id=ACME_USD.id))
+    assert not floor.engine.leaves_more(CancelProduct(product_id=ACME_USD.id))
+
+
+def test_orders_of_a_halted_market_are_none_that_a_cancel_of_all_could_take() -> None:
+    floor = applied(Floor(), *sells(1))
+    floor.status("halted")
+    assert not floor.engine.leaves_more(CancelAll(account="bob"))
