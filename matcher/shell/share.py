@@ -114,8 +114,21 @@ class Share:
 
     async def _live(self, own: asyncpg.Connection) -> None:
         """Follow until the lease is ours, serve under it until stopped or until something fails, release it."""
+        now = asyncio.get_running_loop().time
+        began = now()
         follower = self._follower = await Follower.load(own, self._shard)
         self._parts.tidy()
+        loaded = now()
+        await follower.catch_up(own, stop=self._stop)
+        log.info(
+            "followed",
+            extra={
+                "shard": self._shard,
+                "sequence": follower.sequence,
+                "load_s": round(loaded - began, 3),
+                "tail_s": round(now() - loaded, 3),
+            },
+        )
         lease = await self._stand_by(own, follower)
         if lease is None:
             return

@@ -1,0 +1,82 @@
+"""python -m matcher.verify: a good journal passes, and of a bad one the first bad row is told."""
+
+import subprocess
+import sys
+
+import asyncpg
+import msgspec
+import pytest
+
+from local.processes import clean_environment
+from matcher.verify import Verdict, verify
+from tests.cluster.database import NewDatabase
+from tests.cluster.process import ROOT
+from tests.integration.matcher.test_checkpoints import journal_with_checkpoints
+from tests.integration.matcher.test_journal import own
+
+__all__ = ["own"]
+
+
+def command(database: NewDatabase, *more: str) -> tuple[int, Verdict]:
+    settings = database.settings
+    done = subprocess.run(
+        [sys.executable, "-m", "matcher.verify", *more],
+        env=clean_environment(
+            PGHOST=settings.host,
+            PGPORT=str(settings.port),
+            PGUSER=settings.user,
+            PGPASSWORD=settings.password or "",
+            PGDATABASE=settings.name,
+        ),
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, msgspec.json.decode(done.stdout, type=Verdict)
+
+
+async def test_a_good_journal_is_good_all_of_it(own: asyncpg.Connection, database: NewDatabase) -> None:
+    await journal_with_checkpoints(own, 2)
+    last = await own.fetchval("SELECT max(sequence) FROM batches")
+    good = Verdict(batches=last, sequence=last, checkpoints=2)
+    assert command(database) == (0, good)
+    assert command(database, "--quick") == (0, good)
+    assert command(database, "--shard", "1") == (0, Verdict())
+
+
+@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize(
+    ("statement", "broken"),
+    [
+        ("UPDATE batches SET events = '[]' WHERE sequence = 2", "batch 2 "),
+        ("UPDATE batches SET commands = '[]' WHERE sequence = 2", "batch 2 "),
+        ("UPDATE batches SET at = at + 1 WHERE sequence = 2", "batch 2 "),
+        ("UPDATE batches SET checksum = NULL WHERE sequence = 2", "batch 2 "),
+        ("DELETE FROM batches WHERE sequence = 2", "batch 3 "),
+        ("DELETE FROM batches WHERE sequence >= 2", "checkpoint"),
+    ],
+)
+async def test_the_first_bad_row_is_told(own: asyncpg.Connection, statement: str, broken: str, *, quick: bool) -> None:
+    await journal_with_checkpoints(own, 2)
+    await own.execute(statement)
+    verdict = await verify(own, 0, quick=quick)
+    assert not verdict.is_good
+    assert broken in (verdict.broken or "")
+    assert verdict.sequence == 1
+
+
+async def test_the_replay_finds_what_was_sealed_wrongly(own: asyncpg.Connection) -> None:
+    # As someone would who knows how checksums are made: all of them anew behind the change.
+    await journal_with_checkpoints(own, 0)
+    await own.execute("UPDATE batches SET events = '[]', checksum = NULL")
+    assert (await verify(own, 0, quick=True)).is_good
+    verdict = await verify(own, 0)
+    assert "other events" in (verdict.broken or "")
+
+
+async def test_damaged_checkpoints_are_told(own: asyncpg.Connection, database: NewDatabase) -> None:
+    await journal_with_checkpoints(own, 2)
+    newest = await own.fetchval("SELECT max(sequence) FROM checkpoints")
+    await own.execute("UPDATE checkpoints SET digest = reverse(digest) WHERE sequence = $1", newest)
+    code, verdict = command(database)
+    assert (code, verdict.damaged, verdict.checkpoints, verdict.broken) == (1, [newest], 1, None)
