@@ -4,8 +4,8 @@
 
 Starts a PostgreSQL of its own, writes a journal of a million rows (one command each; 100,000 orders open, 100,000 done
 and known in full, every id known for ever) with a checkpoint as far from its end as one may ever be, and starts the
-real matcher on it. Then two matchers on a small journal: the owner is stopped (SIGTERM) or killed, and the time is taken
-until the other acknowledges an order. Writes .local/bench/recovery.json.
+real matcher on it. Then two matchers on a small journal: the owner is stopped (SIGTERM) or killed, and the time is
+taken until the other acknowledges an order. Writes .local/bench/recovery.json.
 """
 
 import argparse

@@ -62,7 +62,7 @@ class Matcher:
         return await self._share(shard).state(digest=digest)
 
     def check(self) -> None:
-        """Raise Starting or JournalBroken where something is wrong with any shard, NotOwner where it owns none."""
+        """Raise NotOwner where it owns no shard, Starting or JournalBroken where any has no owner that it knows of."""
         refused = self._refusals()
         wrong = [error for error in refused if not isinstance(error, NotOwner)]
         if wrong:

@@ -170,7 +170,8 @@ class Share:
                 lease = await self._take(own)
                 if lease is not None:
                     return lease
-                self._refusal = NotOwner
+                # Nobody owns a free one: that is no good state, whoever may take it.
+                self._refusal = NotOwner if self._free_since is None else Starting
                 if not said:
                     said = True
                     log.info("standing_by", extra={"shard": self._shard, "sequence": follower.sequence})

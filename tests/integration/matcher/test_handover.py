@@ -1,88 +1,42 @@
 """Ownership that moves: deployments, migrations and checkpoints while orders flow. Nothing is lost, nothing doubled."""
 
 import asyncio
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import asyncpg
 import pytest
-import urllib3
 
 from matcher.shell.journal import connection
 from matcher.shell.migrations import migrate, scripts
+from tests.cluster.callers import Road, calling
 from tests.cluster.database import NewDatabase
-from tests.cluster.flow import flow
+from tests.cluster.flow import flow, trading
+from tests.cluster.journal import check
 from tests.cluster.process import MatcherProcess
 from tests.integration.matcher.conftest import StartMatcher
 from tests.integration.matcher.test_durability import check_books
 from venue import wire
-from venue.commands import PlaceOrder
+from venue.commands import AnyCommand
+from venue.ports import NotServed
 from venue.wire import Outcome
+from venue_aws.matcher import MatcherClient
 
 
-class Traders:
-    """Eight clients; each sends one order until somebody takes it, whichever matcher that is, and then the next."""
+def to_any_of(matchers: list[MatcherProcess]) -> Road:
+    """A road to whichever of these serves; the list may change meanwhile."""
+    client = MatcherClient(patience_s=20)
 
-    def __init__(self, matchers: list[MatcherProcess], *, seed: int) -> None:
-        self.acknowledged: list[PlaceOrder] = []
-        self.repeats = 0
-        self._matchers = matchers
-        self._orders = iter(flow(seed, 100_000))
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(8)
-        self._work = [self._pool.submit(self._send) for _ in range(8)]
-
-    def _send(self) -> None:
-        while not self._stop.is_set():
-            with self._lock:
-                order = next(self._orders)
-            while (outcome := self._offer(order)) is None:
-                time.sleep(0.01)
-            assert outcome.orders[0].order_id == order.order_id
-            self.repeats += outcome.replayed
-            self.acknowledged.append(order)
-
-    def _offer(self, order: PlaceOrder) -> Outcome | None:
-        for matcher in list(self._matchers):
+    def submit(command: AnyCommand) -> tuple[Outcome, str]:
+        failure = NotServed("nobody is there")
+        for matcher in tuple(matchers):
             try:
-                answer = matcher.post(order)
-            except urllib3.exceptions.HTTPError:
-                continue
-            if answer.status == 200:
-                return wire.OUTCOME.decode(wire.encode(answer.data))
-            assert answer.status == 503, answer
-        return None
+                return client.submit(command, url=matcher.address), matcher.address
+            except NotServed as error:
+                failure = error
+        raise failure
 
-    def wait_for_more(self, count: int) -> None:
-        """Wait until so many more are acknowledged."""
-        wanted, deadline = len(self.acknowledged) + count, time.monotonic() + 30
-        while len(self.acknowledged) < wanted:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    def finish(self) -> list[str]:
-        """Let each have its last order acknowledged; gives the ids of all."""
-        self._stop.set()
-        for each in self._work:
-            each.result()
-        self._pool.shutdown()
-        return [order.order_id for order in self.acknowledged]
-
-
-def check_journal(database: NewDatabase, acknowledged: list[str]) -> None:
-    """Every acknowledged order is there, once, and nothing else is."""
-    assert len(set(acknowledged)) == len(acknowledged)
-    assert {str(row[0]) for row in database.rows("SELECT id FROM orders")} == set(acknowledged)
-    received = database.rows(
-        "SELECT e -> 'order' ->> 'order_id' FROM batches, json_array_elements(convert_from(events, 'UTF8')::json) AS e"
-        " WHERE e ->> 'kind' = 'received'"
-    )
-    assert len(received) == len(set(received)) == len(acknowledged)
-    assert database.rows("SELECT count(*) FROM batches WHERE checksum IS NULL") == [(0,)]
-    check_books(database)
+    return submit
 
 
 def test_a_rolling_deployment_under_load_loses_and_doubles_nothing(
@@ -90,49 +44,44 @@ def test_a_rolling_deployment_under_load_loses_and_doubles_nothing(
 ) -> None:
     running = [start_matcher().wait_until_ready(), start_matcher()]
     running[1].wait_until(lambda: running[1].has_logged("standing_by"))
-    traders = Traders(running, seed=21)
-    traders.wait_for_more(100)
-    # As a service does: the new ones come up beside the old ones, which are stopped one after the other.
-    fresh = [start_matcher(), start_matcher()]
-    for matcher in fresh:
-        matcher.wait_until(partial(matcher.has_logged, "standing_by"))
-    running += fresh
-    for _ in range(2):
-        traders.wait_for_more(100)
-        assert running.pop(0).terminate() == 0
-    traders.wait_for_more(100)
-    check_journal(database, traders.finish())
-    assert sum(matcher.is_ready() for matcher in fresh) == 1
-    (epochs,) = database.rows("SELECT count(DISTINCT epoch) FROM batches")[0]
-    assert isinstance(epochs, int)
-    assert epochs >= 2
+    with calling(partial(to_any_of, running), trading(21)) as callers:
+        callers.wait_for(100)
+        # As a service does: the new ones come up beside the old ones, which are stopped one after the other.
+        fresh = [start_matcher(), start_matcher()]
+        for matcher in fresh:
+            matcher.wait_until(partial(matcher.has_logged, "standing_by"))
+        running += fresh
+        for _ in range(2):
+            callers.wait_for(100, after_s=time.monotonic())
+            assert running.pop(0).terminate() == 0
+        callers.wait_for(100, after_s=time.monotonic())
+    (owner,) = [matcher for matcher in fresh if matcher.is_ready()]
+    assert callers.unheard == []
+    assert len(set(check(database, callers.heard, owner).epochs)) >= 2
 
 
 def test_a_migration_under_load_loses_nothing(start_matcher: StartMatcher, database: NewDatabase) -> None:
-    running = [start_matcher().wait_until_ready()]
-    traders = Traders(running, seed=22)
-    traders.wait_for_more(100)
+    owner = start_matcher().wait_until_ready()
 
     async def apply() -> list[str]:
         async with connection(database.settings) as own:
             more = "ALTER TABLE batches ADD COLUMN note text; ALTER TABLE orders ADD COLUMN note text;"
             return await migrate(own, scripts() | {"9000_note.sql": more})
 
-    assert asyncio.run(apply()) == ["9000_note.sql"]
-    traders.wait_for_more(100)
-    check_journal(database, traders.finish())
-    assert running[0].state()["epoch"] == 1
+    with calling(partial(to_any_of, [owner]), trading(22)) as callers:
+        callers.wait_for(100)
+        assert asyncio.run(apply()) == ["9000_note.sql"]
+        callers.wait_for(100, after_s=time.monotonic())
+    assert set(check(database, callers.heard, owner).epochs) == {1}
     # And the next matcher comes up on the schema that it does not know all of.
-    assert running[0].terminate() == 0
+    assert owner.terminate() == 0
     assert start_matcher().wait_until_ready().submit(flow(23, 1)[0]).refused is None
 
 
 def test_a_migration_that_would_have_to_wait_holds_up_nobody_for_long(
     start_matcher: StartMatcher, database: NewDatabase
 ) -> None:
-    running = [start_matcher().wait_until_ready()]
-    traders = Traders(running, seed=24)
-    traders.wait_for_more(50)
+    owner = start_matcher().wait_until_ready()
 
     async def apply() -> None:
         async with connection(database.settings) as reader, connection(database.settings) as own, reader.transaction():
@@ -140,10 +89,11 @@ def test_a_migration_that_would_have_to_wait_holds_up_nobody_for_long(
             with pytest.raises(asyncpg.LockNotAvailableError):
                 await migrate(own, scripts() | {"9000_note.sql": "ALTER TABLE batches ADD COLUMN note text"})
 
-    asyncio.run(apply())
-    traders.wait_for_more(50)
-    check_journal(database, traders.finish())
-    assert running[0].state()["epoch"] == 1
+    with calling(partial(to_any_of, [owner]), trading(24)) as callers:
+        callers.wait_for(50)
+        asyncio.run(apply())
+        callers.wait_for(50, after_s=time.monotonic())
+    assert set(check(database, callers.heard, owner).epochs) == {1}
 
 
 def test_a_standby_is_as_far_as_the_journal_and_takes_over_with_nothing_to_read(

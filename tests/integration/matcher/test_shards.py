@@ -76,8 +76,11 @@ def test_one_process_owns_all_shards_and_each_has_a_journal_of_its_own(
 def test_a_process_takes_no_more_shards_than_it_may_and_its_peer_takes_the_rest(
     start_matcher: StartMatcher, catalogue: dict[str, str]
 ) -> None:
-    first = start_matcher(**catalogue, SHARDS_MAX="1").wait_until_ready()
+    first = start_matcher(**catalogue, SHARDS_MAX="1")
+    first.wait_until(lambda: owners(first) in ([[0]], [[1]]))
+    assert not first.is_ready()  # nobody owns the other shard
     second = start_matcher(**catalogue, SHARDS_MAX="1").wait_until_ready()
+    first.wait_until(first.is_ready)
     assert sorted(owners(first, second)) == [[0], [1]]
     here, there = owners(first, second)
     assert first.post(other() if there == [0] else limit("buy", 100, 1), shard=there[0]).data["code"] == "not_owner"
@@ -122,8 +125,9 @@ def test_queued_commands_reach_their_shard_wherever_they_are_received(
 ) -> None:
     url = new_queue()
     environment = catalogue | told | redis_server.environment() | {"ORDER_QUEUE_URL": url, "SHARDS_MAX": "1"}
-    first = start_matcher(**environment).wait_until_ready()
-    second = start_matcher(**environment).wait_until_ready()
+    first, second = start_matcher(**environment), start_matcher(**environment)
+    first.wait_until_ready()
+    second.wait_until_ready()
     until(lambda: len(redis_server.cache().owners()) == 2)
     queue = OrderQueue(connect(), url)
     for price in range(100, 130):
@@ -145,7 +149,7 @@ def test_queued_commands_reach_their_shard_wherever_they_are_received(
 def test_a_product_does_not_move_to_another_shard(
     start_matcher: StartMatcher, database: NewDatabase, catalogue: dict[str, str]
 ) -> None:
-    assert start_matcher(SHARDS="2").wait_until_ready().terminate() == 0
+    assert start_with_all(start_matcher, TOLD).terminate() == 0
     matcher = start_with_all(start_matcher, catalogue)
     assert matcher.has_logged("product_not_listed")
     assert sorted(matcher.state(shard=0)["products"]) == ["ACME-USD", "BTC-USD", "ETH-USD"]
