@@ -19,6 +19,7 @@ from tests.integration.matcher.conftest import Environment, NewQueue, StartMatch
 from tests.integration.stream.conftest import CONTEXT, TapeStream
 from tests.integration.tables import Tables
 from venue.commands import CancelAll, Deposit, PlaceOrder
+from venue.errors import RuleBroken
 from venue.handover import HandOver
 from venue.ledger import hold_asset
 from venue.ports import Market
@@ -187,6 +188,23 @@ def test_settlement_that_lags_is_no_difference(stand: Stand) -> None:
     stand.settle()
     assert stand.reconcile().differences == []
     assert stand.wallet("alice", "USD")[1] == 0
+
+
+def test_while_nobody_settles_orders_go_on_and_only_what_is_free_is_spent(stand: Stand) -> None:
+    """The row "settlement stands still" of docs/backpressure.md."""
+    rich = limit("buy", 100, 5)
+    stand.deposit("carol", "USD", rich.hold)
+    carols = msgspec.structs.replace(rich, account="carol")
+    with pytest.raises(RuleBroken, match="Insufficient funds"):
+        stand.hold(carols)  # deposited, and not settled yet
+    for price in range(100, 130):
+        stand.place(limit("buy", price, 1), limit("sell", price, 1, account="bob"))
+    assert stand.reconcile().differences == []
+    stand.settle()
+    stand.place(carols)
+    stand.settle()
+    assert stand.wallet("carol", "USD") == (0, rich.hold)
+    assert stand.reconcile().differences == []
 
 
 @pytest.mark.parametrize(("free", "held", "size"), [(5, 0, 5), (-7, 0, 7), (0, 3, 6), (-4, 4, 4), (4, -4, 4)])

@@ -247,13 +247,16 @@ class Desk:
 
     def __init__(self) -> None:
         self.cancelled: list[str] = []
+        self.queued: list[str] = []
         self.is_down = False
+        self.is_slow = False
 
-    def cancel_all(self, *, account: str) -> Cancelled:
+    def cancel_all(self, *, account: str, wait: bool = True) -> Cancelled:
         if self.is_down:
             raise Unavailable("neither the matcher nor the order queue answers now")
-        self.cancelled.append(account)
-        return Cancelled(order_ids=["o-1"])
+        by_queue = self.is_slow or not wait
+        (self.queued if by_queue else self.cancelled).append(account)
+        return Cancelled(order_ids=[] if by_queue else ["o-1"], pending=by_queue)
 
 
 def disconnected(sessions: Sessions, desk: Desk, connection_id: str) -> None:
@@ -275,7 +278,15 @@ def test_orders_end_with_the_session_that_asked_for_it_and_with_no_other(session
     for name in ("asked", "took it back", "did not", "nobody knows"):
         disconnected(sessions, desk, name)
         assert sessions.find(name) is None
-    assert desk.cancelled == ["asked"]
+    assert (desk.cancelled, desk.queued) == (["asked"], ["asked"])  # the second takes what waits in the queue
+
+
+def test_where_no_owner_answers_the_orders_of_a_session_end_by_the_queue(sessions: Sessions) -> None:
+    desk = Desk()
+    desk.is_slow = True
+    sessions.take_orders_along(opened(sessions, "c-1", account="alice"), wanted=True)
+    disconnected(sessions, desk, "c-1")
+    assert (desk.cancelled, desk.queued) == ([], ["alice"])
 
 
 def test_orders_end_with_a_session_whose_token_was_over_already(aws: str, table: str) -> None:
