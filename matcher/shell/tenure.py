@@ -15,6 +15,7 @@ from matcher.shell.checkpointer import Checkpointer
 from matcher.shell.follower import Follower
 from matcher.shell.journal import Connect, PostgresJournal
 from matcher.shell.lease import Lease
+from matcher.shell.metrics import Metrics
 from matcher.shell.poller import OrderSource
 from matcher.shell.relay import Relay
 from matcher.shell.sequencer import Clock, Sequencer
@@ -90,7 +91,8 @@ class Tenure:
         self._connect = connect
         self._journal = journal
         self._relay = relay
-        self._listeners: list[Callable[[list[AnyEvent]], None]] = []
+        self._metrics = Metrics(follower.shard, parts.clock)
+        self._listeners: list[Callable[[list[AnyEvent]], None]] = [self._metrics.committed]
 
     async def run(self, *, stop: asyncio.Event, serving: Callable[[Sequencer | None], None]) -> None:
         """Serve until `stop`, then drain. `serving` is told the sequencer when it is ready, and None when it is over.
@@ -106,6 +108,7 @@ class Tenure:
             sequencer = await self._sequencer()
             writer = tasks.create_task(sequencer.run())
             await _list(sequencer, await self._products())
+            self._metrics.count("EpochChanges")
             helpers = [tasks.create_task(helper) for helper in self._helpers(sequencer)]
             # What was recovered stays: the garbage collector need not walk through it again and again.
             gc.freeze()
@@ -141,11 +144,12 @@ class Tenure:
 
     async def _sequencer(self) -> Sequencer:
         follower = self._follower
+        journal = await PostgresJournal.open(
+            self._journal, shard=self._shard, epoch=self._lease.epoch, timeout_s=2 * self._lease.length_s
+        )
         return Sequencer(
             follower.engine,
-            await PostgresJournal.open(
-                self._journal, shard=self._shard, epoch=self._lease.epoch, timeout_s=2 * self._lease.length_s
-            ),
+            self._metrics.appending(journal),
             sequence=follower.sequence,
             at=follower.at,
             chain=follower.chain,
@@ -156,7 +160,7 @@ class Tenure:
 
     def _helpers(self, sequencer: Sequencer) -> list[Coroutine[None, None, None]]:
         """The timer, and those that follow the journal: they may lag or be off, and orders never wait for them."""
-        helpers: list[Coroutine[None, None, None]] = [keep_time(sequencer)]
+        helpers: list[Coroutine[None, None, None]] = [keep_time(sequencer), self._metrics.run()]
         if self._parts.cache is not None:
             snapshots = Snapshots(
                 self._parts.cache,
@@ -168,7 +172,7 @@ class Tenure:
             self._listeners.append(snapshots.note)
             helpers.append(snapshots.run())
         if self._parts.put_batch is not None:
-            relay = Relay(self._relay, self._parts.put_batch, shard=self._shard)
+            relay = Relay(self._relay, self._metrics.publishing(self._parts.put_batch), shard=self._shard)
             self._listeners.append(lambda _: relay.wake())
             helpers.append(relay.run())
         if self._parts.write_checkpoint is not None:

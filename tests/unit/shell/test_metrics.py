@@ -1,0 +1,109 @@
+"""What a shard tells CloudWatch: every line as the embedded metric format wants it, and nothing counted twice."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from matcher.core.engine import Engine
+from matcher.shell.journal import Entry
+from matcher.shell.log import JsonLines
+from matcher.shell.metrics import VALUES_MAX, Metrics, spread
+from tests.unit.shell.test_sequencer import PRODUCT, Clock, HeldJournal, order
+from venue import wire
+from venue.commands import AnyCommand, ListProduct
+from venue.events import AnyEvent
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def metrics(clock: Clock, caplog: pytest.LogCaptureFixture) -> Metrics:
+    caplog.set_level(logging.INFO, "matcher.metrics")
+    return Metrics(3, clock)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """What was logged, as CloudWatch reads it."""
+    return [json.loads(JsonLines().format(record)) for record in caplog.records]
+
+
+def events_of(*commands: AnyCommand) -> list[AnyEvent]:
+    engine = Engine()
+    return [event for command in (ListProduct(product=PRODUCT), *commands) for event in engine.apply(command)]
+
+
+def test_orders_are_counted_as_taken_on_or_by_the_rule_that_they_broke(
+    metrics: Metrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = [order(3).__replace__(size=0), order(4).__replace__(size=0), order(5).__replace__(hold=0)]
+    metrics.committed(events_of(order(1), order(2), *refused))
+    metrics.tell()
+    taken, *broken = lines(caplog)
+    assert taken["OrdersAcknowledged"] == 2
+    assert {line["Reason"]: line["OrdersRefused"] for line in broken} == {"size_too_small": 2, "insufficient_hold": 1}
+
+
+def test_a_line_is_in_the_embedded_metric_format(
+    metrics: Metrics, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock.now = 5_000_000
+    metrics.committed(events_of(order(1)))
+    metrics.tell()
+    (line,) = lines(caplog)
+    (described,) = line["_aws"]["CloudWatchMetrics"]
+    assert line["_aws"]["Timestamp"] == 5_000
+    assert described["Namespace"] == "Venue"
+    assert all(name in line for dimensions in described["Dimensions"] for name in dimensions)
+    assert {metric["Name"]: metric["Unit"] for metric in described["Metrics"]} == {
+        "OrdersAcknowledged": "Count",
+        "AcknowledgeLatency": "Milliseconds",
+    }
+    assert line["AcknowledgeLatency"] == [5_000.0]
+    assert line["Shard"] == "3"
+
+
+def test_what_was_told_is_not_told_again(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
+    metrics.count("EpochChanges")
+    metrics.tell()
+    metrics.tell()
+    assert [line["EpochChanges"] for line in lines(caplog)] == [1]
+
+
+async def test_appends_and_what_is_published_are_timed(
+    metrics: Metrics, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal, published = HeldJournal(), list[wire.Batch]()
+    entry = Entry(
+        sequence=1, at=0, commands=b"[]", events=b"[]", checksum=b"", orders=[], trades=[], postings=[], products=[]
+    )
+    await metrics.appending(journal).append(entry)
+    clock.now = 9_000
+    metrics.publishing(published.extend)([wire.Batch(shard=3, sequence=1, at=2_000, events=[], postings=[])])
+    metrics.tell()
+    (line,) = lines(caplog)
+    assert journal.entries == [entry]
+    assert [batch.sequence for batch in published] == [1]
+    assert line["OutboxLag"] == [7.0]
+    assert len(line["JournalAppend"]) == 1
+
+
+async def test_an_append_that_fails_is_no_append(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
+    journal = HeldJournal()
+    journal.failure = ConnectionError()
+    with pytest.raises(ConnectionError):
+        await metrics.appending(journal).append(None)  # type: ignore[arg-type]
+    metrics.tell()
+    assert lines(caplog) == []
+
+
+def test_many_values_become_a_hundred_that_keep_their_ends() -> None:
+    kept = spread([float(value) for value in range(10_000, 0, -1)])
+    assert len(kept) == VALUES_MAX
+    assert (kept[0], kept[-1]) == (1.0, 10_000.0)
+    assert kept == sorted(kept)
+    assert spread([2.0, 1.0]) == [1.0, 2.0]
