@@ -40,6 +40,7 @@ def handler(event, context):
 # Of what came to each function, the event to keep: the first that holds this text. Those of fan_out and record_tape
 # are of the first batches of any venue, which list its products: run again, they change neither wallets nor tape.
 _WANTED = {
+    "amend_order": CLIENT_OID,
     "authorize_stream": TOKEN,
     "broadcast": '"match"',
     "cancel_order": CLIENT_OID,
@@ -50,6 +51,7 @@ _WANTED = {
     "get_accounts": "",
     "get_orders": "",
     "market_data": "level",
+    "operate_market": "post_only",
     "place_order": CLIENT_OID,
     "reconcile": "",
     "record_tape": "listed",
@@ -118,6 +120,10 @@ async def play(venue: Venue) -> None:
     (await other.post("/orders", json={**order, "side": "sell", "size": "1"})).raise_for_status()
     for path in ("/orders?status=open", "/accounts", "/products/ACME-USD/book?level=2"):
         (await trader.get(path)).raise_for_status()
+    amend = {"size": "3", "amend_id": CLIENT_OID}
+    (await trader.patch(f"/orders/client:{CLIENT_OID}", json=amend)).raise_for_status()
+    for status in ("post_only", "trading"):
+        (await operator.post("/products/ACME-USD/status", json={"status": status})).raise_for_status()
     (await trader.delete(f"/orders/client:{CLIENT_OID}")).raise_for_status()
 
     async def told() -> bool:

@@ -4,14 +4,15 @@ Each part can be made to fail at a chosen place, and tells what it was asked.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from matcher.core.engine import Engine
 from matcher.shell.outcome import outcome_of
+from venue.amends import AmendDesk
 from venue.cashier import Cashier
-from venue.commands import AnyCommand, CancelOrder, Deposit, Expire, ListProduct, PlaceOrder
+from venue.commands import AmendOrder, AnyCommand, CancelOrder, Deposit, Expire, ListProduct, PlaceOrder
 from venue.desk import OrderDesk
 from venue.errors import NotFound, RuleBroken, Unavailable
 from venue.events import AnyEvent
@@ -80,6 +81,10 @@ class MemoryMatcher:
             self.answers_lost -= 1
             raise NotServed("the answer was lost")
         return Outcome(replayed=True) if self.forgets and outcome.replayed else outcome
+
+    def submit_all(self, commands: Sequence[AnyCommand], *, url: str) -> list[Outcome]:
+        """One after the other."""
+        return [self.submit(command, url=url) for command in commands]
 
     def take(self, command: AnyCommand) -> Outcome:
         """Apply one command as the sequencer does: the time is the matcher's, and what is due comes first."""
@@ -152,6 +157,7 @@ class MemoryWallets:
     def __init__(self) -> None:
         self.amounts: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         self.holds: dict[str, PlaceOrder] = {}
+        self.amends: dict[str, AmendOrder] = {}
         self.claims: dict[str, Deposit] = {}
 
     def add(self, account: str, asset: str, *, free: int = 0, held: int = 0) -> None:
@@ -179,6 +185,21 @@ class MemoryWallets:
         self.add(order.account, asset, free=-order.hold, held=order.hold)
         self.holds[order.order_id] = order
         return None
+
+    def hold_more(self, amend: AmendOrder, *, asset: str, at: int) -> AmendOrder | None:
+        """Take what an amend needs once."""
+        assert at > 0
+        if amend.amend_id in self.amends:
+            return self.amends[amend.amend_id]
+        if self.amounts[amend.account, asset][0] < amend.hold:
+            raise RuleBroken("Insufficient funds", code="insufficient_funds")
+        self.add(amend.account, asset, free=-amend.hold, held=amend.hold)
+        self.amends[amend.amend_id] = amend
+        return None
+
+    def held_amend(self, amend_id: str) -> AmendOrder | None:
+        """The amend as first sent."""
+        return self.amends.get(amend_id)
 
     def held_order(self, order_id: str) -> PlaceOrder | None:
         """The order as first sent."""
@@ -230,6 +251,14 @@ class MemoryVenue:
             markets=self.markets, matcher=self.matcher, queue=self.queue, fallback_url=fallback_url
         )
         self.desk = OrderDesk(
+            markets=self.markets,
+            wallets=self.wallets,
+            handover=self.handover,
+            orders=lambda: self.matcher,
+            clock=self.clock,
+            new_id=self.new_id,
+        )
+        self.amends = AmendDesk(
             markets=self.markets,
             wallets=self.wallets,
             handover=self.handover,

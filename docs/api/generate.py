@@ -21,7 +21,10 @@ from venue_aws.api import Api
 DOCUMENT = Path(__file__).with_name("openapi.yaml")
 
 # In the order of the document.
-FUNCTIONS = ("market_data", "place_order", "cancel_order", "get_orders", "get_accounts", "deposit")
+FUNCTIONS = (
+    *("market_data", "place_order", "amend_order", "cancel_order", "get_orders", "get_accounts"),
+    *("deposit", "operate_market"),
+)
 PUBLIC = "market_data"
 
 ABOUT = """
@@ -33,9 +36,9 @@ Every answer that is not a success has one form (Error). A 5xx means that the ou
 `client_oid` (or `key`) may be sent again, and is done once. 202 means that the outcome is certain and only late; it
 comes on the WebSocket, and `GET /orders/{order_id}` tells it. `Prefer: respond-async` asks for that road.
 
-Everyone signed in reads what is their own; orders are placed and cancelled by the group `traders`, deposits made by
-`operators`. The rate limit is one for all clients together, so no answer can say how much of it is left to one: beyond
-it the answer is 429, and `Retry-After` says when to come back.
+Everyone signed in reads what is their own; orders are placed, amended and cancelled by the group `traders`; deposits
+are made, and markets listed, halted and resumed, by `operators`. The rate limit is one for all clients together, so no
+answer can say how much of it is left to one: beyond it the answer is 429, and `Retry-After` says when to come back.
 
 This file is generated: `make api`.
 """.strip()
@@ -56,7 +59,8 @@ FAILURES = {
 
 # The routes that take `Prefer: respond-async`.
 HURRIED = {("post", "/orders"), ("delete", "/orders"), ("delete", "/orders/{order_id}")}
-HURRIED |= {("delete", "/orders/client:{client_oid}")}
+HURRIED |= {("delete", "/orders/client:{client_oid}"), ("post", "/orders/batch")}
+HURRIED |= {("patch", "/orders/{order_id}"), ("patch", "/orders/client:{client_oid}")}
 
 
 def document() -> dict[str, Any]:
@@ -166,7 +170,7 @@ def _failures(method: str, path: str, *, public: bool) -> dict[str, Any]:
         codes.add("404")
     if method != "get":
         codes |= {"413", "422"}
-    if method == "post":
+    if method in {"post", "patch"}:
         codes.add("409")
     return {code: {"$ref": f"#/components/responses/{code}"} for code in sorted(codes)}
 

@@ -1,14 +1,19 @@
-"""POST /orders: who is asking, what they sent, what we answer. The desk does the work."""
+"""POST /orders, one or a batch: who is asking, what they sent, what we answer. The desk does the work."""
 
 from collections.abc import Callable
 
 from aws_lambda_powertools.event_handler import Response
 
-from venue.desk import OrderDesk
+from venue.desk import OrderDesk, Placed
 from venue_aws import wiring
-from venue_aws.answers import PlacedOrder
+from venue_aws.answers import BatchedOrder, PlacedOrder
 from venue_aws.api import Api, answered, count, trader, wants_to_wait
-from venue_aws.requests import NewOrder
+from venue_aws.requests import NewOrder, NewOrders
+
+ABOUT_BATCH = """
+The orders reach the matcher together, one right after the other, and each is answered for itself, in their order: one
+that is refused does not keep the others from being placed. What cannot be read is refused whole.
+""".strip()
 
 
 def build(desk: Callable[[], OrderDesk]) -> Api:
@@ -22,6 +27,18 @@ def build(desk: Callable[[], OrderDesk]) -> Api:
         placed = desk().place(order.ticket(), account=trader(event), wait=wants_to_wait(event))
         count("OrdersPending" if placed.pending else "OrdersPlaced")
         return answered(PlacedOrder.placed(placed), pending=placed.pending)
+
+    @api.app.post(
+        "/orders/batch", tags=["orders"], summary="Place up to 15 orders of one product", description=ABOUT_BATCH
+    )
+    def place_orders(batch: NewOrders) -> Response[list[BatchedOrder]]:
+        event = api.app.current_event
+        tickets = [order.ticket() for order in batch.orders]
+        answers = desk().place_all(tickets, account=trader(event), wait=wants_to_wait(event))
+        for answer in answers:
+            if isinstance(answer, Placed):
+                count("OrdersPending" if answer.pending else "OrdersPlaced")
+        return answered([BatchedOrder.of(answer, event.request_context.request_id) for answer in answers])
 
     return api
 

@@ -58,7 +58,8 @@ def delays(heard: Iterable[Heard]) -> list[Delay]:
 
 def sequences(heard: Iterable[Heard]) -> list[int]:
     """Give the product sequences of the full channel, as they came."""
-    return [each.message["sequence"] for each in heard if each.message["type"] in {"received", "open", "match", "done"}]
+    sequenced = {"received", "open", "match", "change", "done"}
+    return [each.message["sequence"] for each in heard if each.message["type"] in sequenced]
 
 
 def balances(heard: Iterable[Heard], account: str, product: Product) -> dict[tuple[str, str], tuple[int, int]]:

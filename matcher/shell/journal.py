@@ -95,11 +95,13 @@ WITH fence AS (
         taker_order_id uuid, taker_account text, taker_fee bigint)
 ), posted AS (
     INSERT INTO postings (shard, sequence, at,
-                          account, asset, kind, free, held, order_id, trade_id, product_id, ordinal)
-    SELECT $1, $3, $4, p.account, p.asset, p.kind, p.free, p.held, p.order_id, p.trade_id, p.product_id, p.ordinal - 1
+                          account, asset, kind, free, held, order_id, trade_id, product_id, amend_id, ordinal)
+    SELECT $1, $3, $4,
+           p.account, p.asset, p.kind, p.free, p.held, p.order_id, p.trade_id, p.product_id, p.amend_id, p.ordinal - 1
     FROM fence, ROWS FROM (json_to_recordset($9) AS (
-        account text, asset text, kind text, free bigint, held bigint, order_id uuid, trade_id bigint, product_id text)
-    ) WITH ORDINALITY AS p (account, asset, kind, free, held, order_id, trade_id, product_id, ordinal)
+        account text, asset text, kind text, free bigint, held bigint, order_id uuid, trade_id bigint, product_id text,
+        amend_id uuid)
+    ) WITH ORDINALITY AS p (account, asset, kind, free, held, order_id, trade_id, product_id, amend_id, ordinal)
 ), listed AS (
     INSERT INTO products (id, rules)
     SELECT r ->> 'id', r::jsonb FROM fence, json_array_elements($10) AS r

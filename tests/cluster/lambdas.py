@@ -1,5 +1,7 @@
 """The road of the functions: the shard's owner is whoever Redis says it is, and is looked up anew when it changed."""
 
+from collections.abc import Sequence
+
 from tests.cluster.callers import Road
 from venue.commands import AnyCommand
 from venue.errors import Unavailable
@@ -23,6 +25,10 @@ class _Asking:
         outcome = self._client.submit(command, url=url)
         self.url = url
         return outcome
+
+    def submit_all(self, commands: Sequence[AnyCommand], *, url: str) -> list[Outcome]:
+        """As venue.ports.Matcher."""
+        return [self.submit(command, url=url) for command in commands]
 
 
 class _NoQueue:

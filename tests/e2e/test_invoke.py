@@ -12,14 +12,16 @@ from local.venue import Venue
 
 pytestmark = pytest.mark.venue
 
-# What each answers: of an HTTP answer the status, else the whole. CancelOrder cancels what PlaceOrder placed.
+# What each answers: of an HTTP answer the status, else the whole. What PlaceOrder placed is amended and cancelled.
 ANSWERS: dict[str, Any] = {
     "PlaceOrder": 200,
+    "AmendOrder": 200,
     "CancelOrder": 200,
     "GetOrders": 200,
     "GetAccounts": 200,
     "MarketData": 200,
     "Deposit": 200,
+    "OperateMarket": 200,
     "Connect": 200,
     "Subscribe": 200,
     "Disconnect": 200,

@@ -1,7 +1,7 @@
 """The callers: the real order desk and cashier in Lambda instances that may be killed, and clients who try again."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.simulation.auditor import Auditor
@@ -158,6 +158,10 @@ class Watched:
         self._http = http
         self._auditor = auditor
         self._time = time
+
+    def submit_all(self, commands: Sequence[AnyCommand], *, url: str) -> list[Outcome]:
+        """See venue.ports.Matcher."""
+        return [self.submit(command, url=url) for command in commands]
 
     def submit(self, command: AnyCommand, *, url: str) -> Outcome:
         """See venue.ports.Matcher."""

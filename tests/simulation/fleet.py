@@ -164,6 +164,10 @@ class Http:
             raise NotServed(f"{url}: {status}")
         return wire.OUTCOME.decode(answer)
 
+    def submit_all(self, commands: Sequence[AnyCommand], *, url: str) -> list[Outcome]:
+        """See venue.ports.Matcher. Here each takes a way of its own."""
+        return [self.submit(command, url=url) for command in commands]
+
     async def _patiently(self, url: str, body: bytes) -> tuple[int, bytes]:
         async with asyncio.timeout(MATCHER_S):
             return await self._post(url, body)

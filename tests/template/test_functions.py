@@ -31,7 +31,7 @@ def statements(of: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_function_has_a_role_of_its_own(stage: str) -> None:
     functions = of_type(deployed(stage), "AWS::Lambda::Function")
     roles = [function["Role"]["Fn::GetAtt"][0] for function in functions.values()]
-    assert len(functions) == 14
+    assert len(functions) == 16
     assert len(set(roles)) == len(functions)
     assert set(roles) <= set(of_type(deployed(stage), "AWS::IAM::Role"))
 
@@ -134,7 +134,7 @@ def test_the_reconciliation_is_called_by_its_own_clock_alone_and_its_silence_is_
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_function_behind_rest_outlives_all_that_it_waits_for_and_is_outlived_by_the_gateway(stage: str) -> None:
     functions = of_type(deployed(stage), "AWS::Lambda::Function")
-    for name in ("PlaceOrder", "CancelOrder", "Deposit", "Disconnect"):
+    for name in ("PlaceOrder", "AmendOrder", "CancelOrder", "Deposit", "OperateMarket", "Disconnect"):
         assert patience.PLACE_S < functions[name]["Timeout"] < patience.GATEWAY_S
     for name in ("GetOrders", "GetAccounts", "MarketData"):
         assert patience.READ_S < functions[name]["Timeout"] < patience.GATEWAY_S

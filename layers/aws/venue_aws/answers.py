@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from venue.amends import Amended
 from venue.cashier import Credited
 from venue.desk import Placed
+from venue.errors import Malformed, RuleBroken, VenueError
 from venue.identity import wallet_id_of
 from venue.instants import rfc3339
 from venue.money import format_units
@@ -44,6 +46,16 @@ class Error(Answer):
     request_id: str
     reject_reason: str | None = None
     field: str | None = None
+
+
+def error_body(error: VenueError, request_id: str) -> dict[str, Any]:
+    """Write an error, without the members that it has not."""
+    body: dict[str, Any] = {"message": error.message, "code": error.code, "request_id": request_id}
+    if isinstance(error, RuleBroken):
+        body["reject_reason"] = error.code
+    if isinstance(error, Malformed) and error.field is not None:
+        body["field"] = error.field
+    return body
 
 
 class FillView(Answer):
@@ -116,10 +128,25 @@ class PlacedOrder(OrderView):
     fills: list[FillView]
 
     @classmethod
-    def placed(cls, placed: Placed) -> "PlacedOrder":
-        """Write a placed order."""
+    def placed(cls, placed: Placed | Amended) -> "PlacedOrder":
+        """Write a placed or amended order."""
         fills = [FillView.of(fill, placed.product) for fill in placed.fills]
         return cls(**_order(placed.order, placed.product), fills=fills)
+
+
+class BatchedOrder(Answer):
+    """What became of one order of a batch: the order, or why there is none; `status` as it would be by itself."""
+
+    status: int
+    order: PlacedOrder | None = None
+    error: Error | None = None
+
+    @classmethod
+    def of(cls, answer: Placed | VenueError, request_id: str) -> "BatchedOrder":
+        """Write one answer."""
+        if isinstance(answer, Placed):
+            return cls(status=202 if answer.pending else 200, order=PlacedOrder.placed(answer))
+        return cls(status=answer.status, error=Error(**error_body(answer, request_id)))
 
 
 class AccountView(Answer):

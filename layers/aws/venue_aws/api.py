@@ -17,7 +17,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from venue.errors import Forbidden, Malformed, NotFound, RuleBroken, TooLarge, Unauthenticated, VenueError
+from venue.errors import Forbidden, Malformed, NotFound, TooLarge, Unauthenticated, VenueError
+from venue_aws.answers import error_body
 from venue_aws.wiring import settings
 
 # Far more than any order needs; API Gateway itself would let 10 MB through.
@@ -90,15 +91,7 @@ class Api:
 
     def _refused(self, error: VenueError) -> Response[Any]:
         self._failure = error
-        body: dict[str, object] = {
-            "message": error.message,
-            "code": error.code,
-            "request_id": self.app.current_event.request_context.request_id,
-        }
-        if isinstance(error, RuleBroken):
-            body["reject_reason"] = error.code
-        if isinstance(error, Malformed) and error.field is not None:
-            body["field"] = error.field
+        body = error_body(error, self.app.current_event.request_context.request_id)
         headers: dict[str, str | list[str]] = {}
         if error.retryable:
             headers["Retry-After"] = str(error.retry_after_s or 1)

@@ -82,8 +82,8 @@ _SUMS: Final = (
 _UNSETTLED: Final = (
     _ASKED  # noqa: S608
     + """
-    SELECT order_id::text FROM asked CROSS JOIN LATERAL (
-        SELECT order_id FROM postings
+    SELECT hold_id::text FROM asked CROSS JOIN LATERAL (
+        SELECT coalesce(amend_id, order_id) AS hold_id FROM postings
         WHERE account = asked.account AND asset = asked.asset AND shard = asked.shard AND kind = 'hold'
           AND sequence > asked.seen AND sequence <= asked.latest) AS tail"""
 )
@@ -91,7 +91,9 @@ _UNSETTLED: Final = (
 # Refused by a matcher that does not know the product: nobody could say which asset the hold is of.
 _KNOWN: Final = """
     SELECT id::text, created_at, status = 'rejected' AND reject_reason = 'unknown_product' FROM orders
-    WHERE id = ANY(%(ids)s::uuid[])"""
+    WHERE id = ANY(%(ids)s::uuid[])
+    UNION ALL
+    SELECT amend_id::text, at, false FROM postings WHERE amend_id = ANY(%(ids)s::uuid[])"""
 
 _CURSOR: Final = "SELECT cursor FROM walks WHERE name = %(name)s"
 _KEEP: Final = """
@@ -148,7 +150,7 @@ class Ledger:
         return {(account, asset): Sum(int(free), int(held)) for account, asset, free, held in rows}
 
     def known(self, order_ids: Sequence[str]) -> dict[str, Known]:
-        """Give those of the orders that the journal has."""
+        """Give those of the orders, and of the amends that took a hold, that the journal has."""
         ids = [order_id for order_id in order_ids if _is_uuid(order_id)]
         if not ids:
             return {}

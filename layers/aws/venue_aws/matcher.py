@@ -1,6 +1,7 @@
 """The short road to the matcher: HTTP to the shard's owner. The long one is the order queue, see queues.py."""
 
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import urllib3
@@ -25,13 +26,19 @@ class MatcherClient:
 
     def submit(self, command: AnyCommand, *, url: str) -> Outcome:
         """Give the outcome, after its commit. Raises NotServed; see venue.ports.Matcher."""
-        body = wire.encode(command)
+        return wire.OUTCOME.decode(self._ask(url, wire.encode(command)))
+
+    def submit_all(self, commands: Sequence[AnyCommand], *, url: str) -> list[Outcome]:
+        """Give the outcomes, after their commits. Raises NotServed; see venue.ports.Matcher."""
+        return wire.OUTCOMES.decode(self._ask(url, wire.encode(commands)))
+
+    def _ask(self, url: str, body: bytes) -> bytes:
         try:
             response = self._post(url, body)
         except urllib3.exceptions.HTTPError as error:
             raise NotServed(f"{url}: {error}") from error
         if response.status == HTTPStatus.OK:
-            return wire.OUTCOME.decode(response.data)
+            return response.data
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise NotServed(f"{url}: {response.status}")
         # The matcher could not read what this program wrote: a fault of the venue, which no retry mends.

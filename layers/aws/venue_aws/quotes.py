@@ -101,6 +101,19 @@ class ProductView(Answer):
         )
 
 
+class MarketView(Answer):
+    """What a market accepts, and until when."""
+
+    product_id: str
+    status: MarketStatus
+    until: str | None
+
+    @classmethod
+    def of(cls, product_id: str, status: MarketStatus, until: int | None) -> "MarketView":
+        """Write a market's state; `until` in µs."""
+        return cls(product_id=product_id, status=status, until=None if until is None else rfc3339(until))
+
+
 class BookView(Answer):
     """A book, best first. Level 1, 2: (price, size, orders); level 3: (price, size, order id).
 

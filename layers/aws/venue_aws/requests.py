@@ -7,11 +7,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
+from venue.amends import Change
 from venue.errors import Malformed
 from venue.events import Traded
+from venue.money import BASIS_POINTS
 from venue.orders import OrderType, SelfTradePrevention, Side, Status, Stop, TimeInForce
+from venue.products import SCALE_MAX, MarketStatus
+from venue.supervisor import Rules
 from venue.tickets import Length, Ticket
 from venue_aws.pages import PAGE_DEFAULT, PAGE_MAX, Page
+
+# Orders in one POST /orders/batch.
+BATCH_MAX = 15
 
 _DECIMAL = r"[0-9]{1,30}(\.[0-9]{1,30})?"
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -61,6 +68,9 @@ ProductId = Annotated[
     str, AfterValidator(_product_id), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9]+[-/][A-Za-z0-9]+$"})
 ]
 Instant = Annotated[str, AfterValidator(_micros), WithJsonSchema({"type": "string", "format": "date-time"})]
+Currency = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")]
+# A maker may be paid, by less than all of it.
+Rate = Annotated[int, Field(gt=-BASIS_POINTS, le=BASIS_POINTS)]
 NotYet = SkipJsonSchema[Annotated[Any, BeforeValidator(_not_yet)]]
 
 
@@ -126,6 +136,27 @@ class NewOrder(Request):
                 return int(instant)
 
 
+class NewOrders(Request):
+    """Orders of one product, which reach the matcher together."""
+
+    orders: Annotated[list[NewOrder], Field(min_length=1, max_length=BATCH_MAX)]
+
+
+class OrderChange(Request):
+    """What an order is to be: `price`, `size` (what is filled included), or both.
+
+    Less size at the same price keeps the order's place. The same `amend_id` is done once.
+    """
+
+    price: Decimal | None = None
+    size: Decimal | None = None
+    amend_id: Id | None = None
+
+    def change(self) -> Change:
+        """The change in the domain's words."""
+        return Change(price=self.price, size=self.size, amend_id=self.amend_id)
+
+
 class CancelScope(Request):
     """Where the order to cancel is: ccxt says it here."""
 
@@ -137,8 +168,71 @@ class NewDeposit(Request):
 
     key: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
     account_id: Id
-    currency: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,16}$")]
+    currency: Currency
     amount: Decimal
+
+
+class MarketChange(Request):
+    """What a market accepts from now on."""
+
+    status: MarketStatus
+    until: Instant | None = None
+    reference_price: Decimal | None = None
+
+    def end(self) -> int | None:
+        """When a halt or an auction ends, µs: pydantic has read the instant."""
+        return None if self.until is None else int(self.until)
+
+
+class NewMarket(Request):
+    """A market's rules. Rates, collar and breaker in basis points of 0.01 %; 0 means no such rule.
+
+    base_name, base_scale: of a base currency that is not known here yet; the quote currency is known. collar_bps: how
+    far from the reference price a limit may lie; breaker_bps: how far from it a trade may print. One that would print
+    further halts the market for `halt_seconds`, and an auction of `auction_seconds` follows.
+    """
+
+    base_currency: Currency
+    quote_currency: Currency
+    quote_increment: Decimal
+    base_increment: Decimal
+    base_name: Annotated[str | None, Field(pattern=r"^[ -~]{1,64}$")] = None
+    base_scale: Annotated[int | None, Field(ge=0, le=SCALE_MAX)] = None
+    base_min_size: Decimal | None = None
+    base_max_size: Decimal | None = None
+    max_price: Decimal | None = None
+    min_market_funds: Decimal | None = None
+    maker_bps: Rate = 0
+    taker_bps: Rate = 0
+    max_open_orders: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    collar_bps: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    breaker_bps: Annotated[int, Field(ge=0, lt=BASIS_POINTS)] = 0
+    halt_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+    auction_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+    shard: Annotated[int, Field(ge=0, lt=1024)] = 0
+
+    def rules(self) -> Rules:
+        """The rules in the domain's words."""
+        return Rules(
+            base=self.base_currency,
+            quote=self.quote_currency,
+            quote_increment=self.quote_increment,
+            base_increment=self.base_increment,
+            base_name=self.base_name,
+            base_scale=self.base_scale,
+            size_min=self.base_min_size,
+            size_max=self.base_max_size,
+            price_max=self.max_price,
+            notional_min=self.min_market_funds,
+            maker_bps=self.maker_bps,
+            taker_bps=self.taker_bps,
+            orders_max=self.max_open_orders,
+            collar_bps=self.collar_bps,
+            breaker_bps=self.breaker_bps,
+            halt_us=self.halt_seconds * 1_000_000,
+            auction_us=self.auction_seconds * 1_000_000,
+            shard=self.shard,
+        )
 
 
 class ListQuery(BaseModel):

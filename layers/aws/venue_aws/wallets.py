@@ -16,8 +16,8 @@ from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from venue import wire
-from venue.commands import Deposit, PlaceOrder
-from venue.errors import Busy, RuleBroken, Unavailable
+from venue.commands import AmendOrder, AnyCommand, Deposit, PlaceOrder
+from venue.errors import Busy, Conflict, RuleBroken, Unavailable
 from venue.ports import Balance
 from venue_aws.patience import CONNECT_S, CONTENTION_S, TABLE_READ_S, TABLE_RETRIES
 
@@ -31,7 +31,6 @@ BY_ACCOUNT = "by_account"
 # What is claimed under this prefix is no hold, and is kept for ever.
 CLAIM = "transfer:"
 
-_PLACE = msgspec.json.Decoder(PlaceOrder)
 _DEPOSIT = msgspec.json.Decoder(Deposit)
 
 
@@ -48,7 +47,7 @@ class WalletItem(Model):
 
 
 class HoldItem(Model):
-    """What an order holds, or (`command` is a deposit) which deposit owns a transfer id."""
+    """What an order holds, or an amend took beyond that under its own id; or which deposit owns a transfer id."""
 
     class Meta:
         table_name = ""
@@ -93,6 +92,23 @@ class Wallets:
 
     def hold(self, order: PlaceOrder, *, asset: str, at: int) -> PlaceOrder | None:
         """Take the hold, all or nothing; see venue.ports.Wallets."""
+        return self._hold(order.order_id, order, asset, at)
+
+    def hold_more(self, amend: AmendOrder, *, asset: str, at: int) -> AmendOrder | None:
+        """Take what an amend needs beyond its order's hold; see venue.ports.Wallets."""
+        return self._hold(amend.amend_id, amend, asset, at)
+
+    def held_order(self, order_id: str) -> PlaceOrder | None:
+        """Give the order that holds under this id, as first sent."""
+        command = self._command(order_id)
+        return command if isinstance(command, PlaceOrder) else None
+
+    def held_amend(self, amend_id: str) -> AmendOrder | None:
+        """Give the amend of this id, as first sent."""
+        command = self._command(amend_id)
+        return command if isinstance(command, AmendOrder) else None
+
+    def _hold[C: (PlaceOrder, AmendOrder)](self, hold_id: str, command: C, asset: str, at: int) -> C | None:
         last_s = time.monotonic() + self._contention_s
         for attempt in range(ATTEMPTS_MAX):
             if attempt:
@@ -101,24 +117,25 @@ class Wallets:
                 # Chance only spreads competitors out in time; no result depends on it.
                 time.sleep(_BACKOFF_S * attempt * (0.5 + random.random()))  # noqa: S311
             try:
-                self._take(order, asset, at)
+                self._take(hold_id, command, asset, at)
             except TransactWriteError as error:
-                known = self._judge(error, order)
-                if known is not None:
+                known = self._judge(error, hold_id)
+                if isinstance(known, type(command)):
                     return known
+                if known is not None:
+                    raise Conflict("this id holds for something else") from error
             else:
                 return None
         raise Busy("too many orders of this account at once", retry_after_s=1)
 
-    def held_order(self, order_id: str) -> PlaceOrder | None:
-        """Give the order that holds under this id, as first sent."""
+    def _command(self, hold_id: str) -> AnyCommand | None:
         try:
-            item = self._holds.get(order_id, consistent_read=True)
+            item = self._holds.get(hold_id, consistent_read=True)
         except DoesNotExist:
             return None
         except PynamoDBException as error:
             raise _unavailable() from error
-        return _PLACE.decode(item.command)
+        return _read(item.command)
 
     def balances(self, account: str) -> list[Balance]:
         """Give all wallets of an account, by asset; those never touched are not among them."""
@@ -128,33 +145,33 @@ class Wallets:
             raise _unavailable() from error
         return [Balance(asset=item.asset, free=int(item.free), held=int(item.held)) for item in items]
 
-    def _take(self, order: PlaceOrder, asset: str, at: int) -> None:
+    def _take(self, hold_id: str, command: PlaceOrder | AmendOrder, asset: str, at: int) -> None:
         hold = self._holds(
-            order.order_id,
-            account=order.account,
+            hold_id,
+            account=command.account,
             asset=asset,
-            amount=order.hold,
+            amount=command.hold,
             created_at=at,
-            command=wire.encode(order).decode(),
+            command=wire.encode(command).decode(),
             kept_until=at // 1_000_000 + KEPT_S,
         )
         with TransactWrite(connection=self._connection) as transaction:
             transaction.save(hold, condition=HoldItem.order_id.does_not_exist(), return_values="ALL_OLD")
             transaction.update(
-                self._wallets(order.account, asset),
-                actions=[WalletItem.free.add(-order.hold), WalletItem.held.add(order.hold)],
-                condition=WalletItem.free >= order.hold,
+                self._wallets(command.account, asset),
+                actions=[WalletItem.free.add(-command.hold), WalletItem.held.add(command.hold)],
+                condition=WalletItem.free >= command.hold,
             )
 
-    def _judge(self, error: TransactWriteError, order: PlaceOrder) -> PlaceOrder | None:
-        """Say why the transaction did not happen: the known order, None to try again, or raise the answer."""
+    def _judge(self, error: TransactWriteError, hold_id: str) -> AnyCommand | None:
+        """Say why the transaction did not happen: the known command, None to try again, or raise the answer."""
         codes = [reason.code if reason else None for reason in error.cancellation_reasons]
         if len(codes) != 2:
             raise _unavailable() from error
         reason = error.cancellation_reasons[0]
         if codes[0] == "ConditionalCheckFailed":
             item: dict[str, Any] | None = reason.raw_item if reason else None
-            return _PLACE.decode(item["command"]["S"]) if item else self.held_order(order.order_id)
+            return _read(item["command"]["S"]) if item else self._command(hold_id)
         if "TransactionConflict" in codes:
             return None
         if codes[1] == "ConditionalCheckFailed":
@@ -190,6 +207,11 @@ class TransferClaims:
         except PynamoDBException as error:
             raise _unavailable() from error
         return _DEPOSIT.decode(first.command)
+
+
+def _read(command: str) -> AnyCommand:
+    read: AnyCommand = wire.COMMAND.decode(command)
+    return read
 
 
 def _unavailable() -> Unavailable:

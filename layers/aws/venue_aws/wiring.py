@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from pynamodb.models import Model
 
+    from venue.amends import AmendDesk
     from venue.cashier import Cashier
     from venue.desk import OrderDesk
     from venue.handover import HandOver
     from venue.reconciliation import Reconciliation
+    from venue.supervisor import Supervisor
     from venue_aws.archive import Archive
     from venue_aws.broadcasting import Broadcast
     from venue_aws.cache import Cache
@@ -201,6 +203,29 @@ def order_desk() -> "OrderDesk":
         clock=clock,
         new_id=lambda: str(uuid4()),
     )
+
+
+@cache
+def amend_desk() -> "AmendDesk":
+    """The amend desk."""
+    from venue.amends import AmendDesk
+
+    return AmendDesk(
+        markets=markets(),
+        wallets=wallets(),
+        handover=handover(),
+        orders=records,
+        clock=clock,
+        new_id=lambda: str(uuid4()),
+    )
+
+
+@cache
+def supervisor() -> "Supervisor":
+    """What operators decide of markets."""
+    from venue.supervisor import Supervisor
+
+    return Supervisor(markets=markets(), handover=handover())
 
 
 @cache

@@ -1,17 +1,18 @@
 """The order desk: takes the hold, hands the command over, tells what became of it. Pure orchestration over ports."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from venue.commands import CancelAll, CancelOrder, PlaceOrder
-from venue.errors import Conflict, NotFound, RuleBroken, Unavailable
+from venue.errors import Malformed, NotFound, RuleBroken, Unavailable, VenueError
 from venue.handover import HandOver
 from venue.identity import order_id_of
 from venue.ledger import hold_asset
 from venue.orders import Fill, Order
 from venue.ports import Holds, Market, Markets, Orders, Wallets
 from venue.products import Product
+from venue.refusals import conflict, refusal
 from venue.tickets import Ticket, command_of, same_request, secured
 from venue.wire import Outcome
 
@@ -20,22 +21,6 @@ ROUNDS_MAX = 10
 
 # An order that the matcher reads later than this after it was placed is refused, and its hold freed.
 DEADLINE_US = 30_000_000
-
-_REFUSALS = {
-    "post_only": "a post-only order would have traded at once",
-    "fok": "the order could not be filled whole at once",
-    "deadline": "the order reached the matcher too late",
-    "bad_expiry": "cancel_after is over already",
-    "bad_display_size": "display_size is at most the size of the order, and at least a hundredth of it",
-    "notional_too_small": "the order is for less money than the product allows",
-    "too_many_orders": "the account has as many open orders of this product as it may have",
-    "price_collar": "the price is further from the reference price than the product allows",
-    "post_only_mode": "the market takes post-only orders alone now",
-    "limit_only": "the market takes limit orders alone now",
-    "cancel_only": "the market takes cancels alone now",
-    "halted": "the market is halted",
-    "auction": "an auction gathers limit orders that may rest, and none that is post-only",
-}
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,22 +74,35 @@ class OrderDesk:
         Unavailable when it may be sent again under the same client_oid.
         """
         market = self._markets.market(ticket.product_id)
-        now = self._clock()
-        order_id = order_id_of(account, ticket.client_oid) if ticket.client_oid else self._new_id()
-        asked = command_of(
-            ticket, market.product, order_id=order_id, account=account, at=now, deadline=now + DEADLINE_US
-        )
-        lasting = isinstance(ticket.cancel_after, str)
-        command = self._held(asked, market, now, lasting=lasting)
+        asked, command = self._secured(ticket, market, account)
         outcome = self._handover.deliver(command, shard=market.product.shard, owner=market.owner, wait=wait)
-        if outcome is None:
-            return Placed(product=market.product, order=order_waiting(command))
-        placed = self._placed(command, market.product, outcome)
-        if outcome.replayed and not same_request(placed.order, asked, lasting=lasting):
-            raise _conflict()
-        if placed.order.status == "rejected":
-            raise _refusal(placed.order.reject_reason or outcome.refused or "refused")
-        return placed
+        return self._became(asked, command, market.product, outcome, ticket)
+
+    def place_all(self, tickets: Sequence[Ticket], *, account: str, wait: bool = True) -> list[Placed | VenueError]:
+        """Place orders of one product, which reach the matcher together; each has an answer of its own, in their order.
+
+        Raises Malformed for more than one product, NotFound for an unknown one.
+        """
+        if len({ticket.product_id for ticket in tickets}) != 1:
+            raise Malformed("orders: all of one product", field="orders")
+        market = self._markets.market(tickets[0].product_id)
+        answers: dict[int, Placed | VenueError] = {}
+        sent: dict[int, tuple[PlaceOrder, PlaceOrder]] = {}
+        for index, ticket in enumerate(tickets):
+            try:
+                sent[index] = self._secured(ticket, market, account)
+            except VenueError as error:
+                answers[index] = error
+        commands = [command for _, command in sent.values()]
+        outcomes = self._handover.deliver_all(commands, shard=market.product.shard, owner=market.owner, wait=wait)
+        for (index, (asked, command)), outcome in zip(sent.items(), outcomes, strict=True):
+            try:
+                if isinstance(outcome, Unavailable):
+                    raise outcome
+                answers[index] = self._became(asked, command, market.product, outcome, tickets[index])
+            except VenueError as error:
+                answers[index] = error
+        return [answers[index] for index in range(len(tickets))]
 
     def cancel(self, order_id: str, *, account: str, product_id: str | None = None, wait: bool = True) -> Cancelled:
         """Cancel one order. Raises NotFound for an unknown order or another's, RuleBroken `order_done` when over.
@@ -126,7 +124,7 @@ class OrderDesk:
             self._handover.deliver(command, shard=shard, wait=False)
             return Cancelled(pending=True)
         if order.status not in {"open", "active"}:
-            raise _order_done("order_done")
+            raise refusal("order_done")
         # It came into its book after the matcher had looked for it, or another shard's matcher has it.
         done = self._cancelled(command, self._owners(order.product_id), wait=wait)
         if done is None:
@@ -154,6 +152,28 @@ class OrderDesk:
                     break
         return Cancelled(order_ids=cancelled, pending=pending)
 
+    def _secured(self, ticket: Ticket, market: Market, account: str) -> tuple[PlaceOrder, PlaceOrder]:
+        """Give what is asked, and the command to hand over, its hold taken."""
+        now = self._clock()
+        order_id = order_id_of(account, ticket.client_oid) if ticket.client_oid else self._new_id()
+        asked = command_of(
+            ticket, market.product, order_id=order_id, account=account, at=now, deadline=now + DEADLINE_US
+        )
+        return asked, self._held(asked, market, now, lasting=isinstance(ticket.cancel_after, str))
+
+    def _became(
+        self, asked: PlaceOrder, command: PlaceOrder, product: Product, outcome: Outcome | None, ticket: Ticket
+    ) -> Placed:
+        if outcome is None:
+            return Placed(product=product, order=order_waiting(command))
+        placed = self._placed(command, product, outcome)
+        lasting = isinstance(ticket.cancel_after, str)
+        if outcome.replayed and not same_request(placed.order, asked, lasting=lasting):
+            raise conflict("client_oid", "an order")
+        if placed.order.status == "rejected":
+            raise refusal(placed.order.reject_reason or outcome.refused or "refused")
+        return placed
+
     def _held(self, asked: PlaceOrder, market: Market, now: int, *, lasting: bool) -> PlaceOrder:
         """Give the command to hand over, its hold taken: the one of the first attempt, where there was one."""
         try:
@@ -168,7 +188,7 @@ class OrderDesk:
             if first is None:
                 return command
         if not same_request(first, asked, lasting=lasting):
-            raise _conflict()
+            raise conflict("client_oid", "an order")
         return msgspec.structs.replace(first, deadline=asked.deadline)
 
     def _cancelled(self, command: CancelOrder, owners: Mapping[int, str | None], *, wait: bool) -> Cancelled | None:
@@ -180,7 +200,7 @@ class OrderDesk:
             if outcome.refused is None:
                 return Cancelled(order_ids=[order.order_id for order in outcome.orders])
             if outcome.refused != "not_found":
-                raise _order_done(outcome.refused)
+                raise refusal(outcome.refused)
         return None
 
     def _owners(self, product_id: str | None) -> dict[int, str | None]:
@@ -197,7 +217,7 @@ class OrderDesk:
         if outcome.orders:
             return Placed(product=product, order=outcome.orders[0], fills=outcome.fills)
         if not outcome.replayed:
-            raise _refusal(outcome.refused or "refused")
+            raise refusal(outcome.refused or "refused")
         # Done so long ago that the matcher knows no more than its id.
         journal = self._orders()
         order = journal.order(command.order_id, account=command.account)
@@ -236,15 +256,3 @@ def order_waiting(command: PlaceOrder) -> Order:
         stop_price=command.stop_price,
         display_size=command.display_size,
     )
-
-
-def _refusal(reason: str) -> RuleBroken:
-    return RuleBroken(_REFUSALS.get(reason, reason.replace("_", " ")), code=reason)
-
-
-def _order_done(reason: str) -> RuleBroken:
-    return RuleBroken("Order already done", code=reason)
-
-
-def _conflict() -> Conflict:
-    return Conflict("client_oid: was used before for an order with other content")

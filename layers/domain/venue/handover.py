@@ -1,6 +1,6 @@
 """Hand a command to the shard's owner; when nobody answers, leave it in the order queue, where it cannot get lost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from venue.commands import AnyCommand
 from venue.errors import Unavailable
@@ -33,6 +33,30 @@ class HandOver:
         if wait and (outcome := self.offer(command, shard=shard, owner=owner)) is not None:
             return outcome
         self._queue.put(command, shard=shard)
+        return None
+
+    def deliver_all(
+        self, commands: Sequence[AnyCommand], *, shard: int, owner: str | None = None, wait: bool = True
+    ) -> list[Outcome | Unavailable | None]:
+        """The same for several commands of one shard, which the matcher takes one right after the other.
+
+        Gives for each its outcome, None when it is queued, or Unavailable when neither road took it.
+        """
+        if not commands:
+            return []
+        if wait:
+            for url in self._addresses(shard, owner):
+                try:
+                    return [*self._matcher.submit_all(commands, url=url)]
+                except NotServed:
+                    continue
+        return [self._queued(command, shard) for command in commands]
+
+    def _queued(self, command: AnyCommand, shard: int) -> Unavailable | None:
+        try:
+            self._queue.put(command, shard=shard)
+        except Unavailable as error:
+            return error
         return None
 
     def offer(self, command: AnyCommand, *, shard: int, owner: str | None = None) -> Outcome | None:

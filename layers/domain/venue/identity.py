@@ -10,6 +10,11 @@ def order_id_of(account: str, client_oid: str) -> str:
     return str(uuid5(_VENUE, f"order:{account}:{client_oid}"))
 
 
+def amend_id_of(account: str, amend_id: str) -> str:
+    """The id of an amend for a client's own: two accounts may choose the same."""
+    return str(uuid5(_VENUE, f"amend:{account}:{amend_id}"))
+
+
 def transfer_id_of(key: str) -> str:
     """The transfer id for an operator's idempotency key."""
     return str(uuid5(_VENUE, f"transfer:{key}"))

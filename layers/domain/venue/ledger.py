@@ -26,10 +26,11 @@ FEES = "venue:fees"
 PostingKind = Literal["deposit", "hold", "match", "fee", "release"]
 
 
-class Posting(msgspec.Struct, frozen=True):
+class Posting(msgspec.Struct, frozen=True, omit_defaults=True):
     """One account's change in one asset, minor units.
 
     A `hold` was taken in the wallet before the command was sent: the ledger keeps it, settlement does not apply it.
+    `amend_id`: the amend of the order that it was taken for (None: the order itself).
     """
 
     account: str
@@ -40,6 +41,7 @@ class Posting(msgspec.Struct, frozen=True):
     order_id: str | None = None
     trade_id: int | None = None
     product_id: str | None = None
+    amend_id: str | None = None
 
 
 def postings(event: AnyEvent, product: Product | None) -> Iterator[Posting]:
@@ -53,14 +55,17 @@ def postings(event: AnyEvent, product: Product | None) -> Iterator[Posting]:
             yield Posting(event.account, event.asset, "deposit", event.amount, 0)
         case OrderReceived() | StopAccepted() if event.hold:
             yield _moved(event, _of(product), "hold", -event.hold)
-        case OrderRefused() | AmendRefused() if event.hold and product is not None:
+        case OrderRefused() if event.hold and product is not None:
             yield _moved(event, product, "hold", -event.hold)
+            yield _moved(event, product, "release", event.hold)
+        case AmendRefused() if event.hold and product is not None:
+            yield _moved(event, product, "hold", -event.hold, event.amend_id)
             yield _moved(event, product, "release", event.hold)
         case OrderDone() if event.released:
             yield _moved(event, _of(product), "release", event.released)
         case OrderChanged():
             if event.held:
-                yield _moved(event, _of(product), "hold", -event.held)
+                yield _moved(event, _of(product), "hold", -event.held, event.amend_id)
             if event.released:
                 yield _moved(event, _of(product), "release", event.released)
         case Traded():
@@ -93,6 +98,7 @@ def _moved(
     product: Product,
     kind: PostingKind,
     to_free: int,
+    amend_id: str | None = None,
 ) -> Posting:
     return Posting(
         event.account,
@@ -103,6 +109,7 @@ def _moved(
         event.order_id,
         None,
         product.id,
+        amend_id,
     )
 
 

@@ -3,12 +3,12 @@
 Any port may raise `Unavailable` when what stands behind it does not answer in time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from venue.commands import AnyCommand, Deposit, PlaceOrder
+from venue.commands import AmendOrder, AnyCommand, Deposit, PlaceOrder
 from venue.orders import Fill, Order
 from venue.products import Asset, Product
 from venue.wire import Outcome
@@ -86,6 +86,18 @@ class Wallets(Holds, Protocol):
         ...
 
 
+class AmendHolds(Holds, Protocol):
+    """What amends need beyond what their orders hold."""
+
+    def held_amend(self, amend_id: str) -> AmendOrder | None:
+        """The amend of this id, as first sent."""
+        ...
+
+    def hold_more(self, amend: AmendOrder, *, asset: str, at: int) -> AmendOrder | None:
+        """As Wallets.hold, for an amend and by its own id; `amend.hold` may be 0."""
+        ...
+
+
 class Transfers(Protocol):
     """Which transfer ids are taken, and by what."""
 
@@ -111,6 +123,10 @@ class Matcher(Protocol):
 
     def submit(self, command: AnyCommand, *, url: str) -> Outcome:
         """Answer after the commit. Raises NotServed."""
+        ...
+
+    def submit_all(self, commands: Sequence[AnyCommand], *, url: str) -> list[Outcome]:
+        """The same for several, in their order. Raises NotServed for all of them."""
         ...
 
 

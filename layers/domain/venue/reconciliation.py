@@ -71,7 +71,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):
-    """What an order took from a wallet before it was sent; `created_at` in µs."""
+    """What an order, or an amend under its own id, took from a wallet before it was sent; `created_at` in µs."""
 
     order_id: str
     account: str
@@ -252,7 +252,8 @@ class Reconciliation:
         unsettled = self._ledger.unsettled(wallet, settled=self._settled)
         surely = perhaps = read = 0
         for page in self._vault.holds(wallet.account):
-            own = [hold for hold in page if hold.asset == wallet.asset]
+            # An amend that needed no more has an item all the same, so that it is done once.
+            own = [hold for hold in page if hold.asset == wallet.asset and hold.amount]
             known = self._ledger.known([hold.order_id for hold in own])
             for hold in own:
                 age, order = read_at - hold.created_at, known.get(hold.order_id)

@@ -126,8 +126,8 @@ def _limit(ticket: Ticket, product: Product) -> tuple[int | None, int | None, in
         raise Malformed("funds: only a market order takes funds", field="funds")
     if ticket.post_only and time_in_force in {"IOC", "FOK"}:
         raise Malformed(f"post_only: a post-only order cannot be {time_in_force}", field="post_only")
-    price = _parsed("price", ticket.price, product.parse_price)
-    size = _parsed("size", ticket.size, product.parse_size)
+    price = parsed("price", ticket.price, product.parse_price)
+    size = parsed("size", ticket.size, product.parse_size)
     return price, size, None, time_in_force
 
 
@@ -140,14 +140,14 @@ def _market(ticket: Ticket, product: Product) -> tuple[int | None, int | None, i
     if time_in_force in {"GTC", "GTT"}:
         raise Malformed("time_in_force: a market order never rests; it is IOC or FOK", field="time_in_force")
     if ticket.funds is None:
-        return None, _parsed("size", ticket.size, product.parse_size), None, time_in_force
+        return None, parsed("size", ticket.size, product.parse_size), None, time_in_force
     if ticket.size is not None:
         raise Malformed("funds: a market order takes either size or funds", field="funds")
     if ticket.side == "sell":
         raise Malformed("funds: a market sell takes a size", field="funds")
     if time_in_force == "FOK":
         raise Malformed("time_in_force: an order by funds has no size to be filled whole", field="time_in_force")
-    funds = _parsed("funds", ticket.funds, lambda text: positive_units(text, product.quote.scale))
+    funds = parsed("funds", ticket.funds, lambda text: positive_units(text, product.quote.scale))
     return None, None, funds, time_in_force
 
 
@@ -157,13 +157,13 @@ def _terms(ticket: Ticket, product: Product, time_in_force: TimeInForce) -> tupl
     if ticket.stop is not None:
         if ticket.post_only or time_in_force == "FOK":
             raise Malformed("stop: neither with post_only nor with FOK", field="stop")
-        stop_price = _parsed("stop_price", ticket.stop_price, product.parse_price)
+        stop_price = parsed("stop_price", ticket.stop_price, product.parse_price)
     elif ticket.stop_price is not None:
         raise Malformed("stop_price: only with stop, which is loss or entry", field="stop_price")
     if ticket.display_size is not None:
         if ticket.type != "limit" or time_in_force not in {"GTC", "GTT"}:
             raise Malformed("display_size: only for a limit order that may rest", field="display_size")
-        display_size = _parsed("display_size", ticket.display_size, product.parse_size)
+        display_size = parsed("display_size", ticket.display_size, product.parse_size)
     return stop_price, display_size
 
 
@@ -183,7 +183,8 @@ def positive_units(text: str, scale: int) -> int:
     return units
 
 
-def _parsed(field: str, text: str | None, parse: Callable[[str], int]) -> int:
+def parsed(field: str, text: str | None, parse: Callable[[str], int]) -> int:
+    """Give the whole number that `parse` reads in a field. Raises Malformed, naming the field."""
     if text is None:
         raise Malformed(f"{field}: required", field=field)
     try:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 
-from venue.commands import PlaceOrder
+from venue.commands import AmendOrder, PlaceOrder
 from venue.errors import Busy
 from venue_aws.wallets import ATTEMPTS_MAX, HoldItem, WalletItem, Wallets
 
@@ -19,7 +19,7 @@ class Crowded(Wallets):
         super().__init__(wallets=WalletItem, holds=HoldItem, connection=terms.pop("connection", None), **terms)
         self.attempts = 0
 
-    def _take(self, order: PlaceOrder, asset: str, at: int) -> None:  # noqa: ARG002 - the real one's
+    def _take(self, hold_id: str, command: PlaceOrder | AmendOrder, asset: str, at: int) -> None:  # noqa: ARG002 - the real one's
         self.attempts += 1
         raise conflict()
 

@@ -228,7 +228,7 @@ def test_a_stop_order_holds_when_it_is_accepted_and_not_again_when_it_wakes() ->
 
 def test_a_change_holds_what_it_brought_and_releases_what_is_too_much() -> None:
     assert list(postings(CHANGED, PRODUCT)) == [
-        Posting("ann", "USD", "hold", -25, 25, "o", None, "ACME-USD"),
+        Posting("ann", "USD", "hold", -25, 25, "o", None, "ACME-USD", "x"),
         Posting("ann", "USD", "release", 5, -5, "o", None, "ACME-USD"),
     ]
     assert list(postings(msgspec.structs.replace(CHANGED, held=0, released=0), PRODUCT)) == []
@@ -236,7 +236,7 @@ def test_a_change_holds_what_it_brought_and_releases_what_is_too_much() -> None:
 
 def test_a_refused_amend_gives_back_what_it_held() -> None:
     assert list(postings(AMEND_REFUSED, PRODUCT)) == [
-        Posting("ann", "USD", "hold", -25, 25, "o", None, "ACME-USD"),
+        Posting("ann", "USD", "hold", -25, 25, "o", None, "ACME-USD", "x"),
         Posting("ann", "USD", "release", 25, -25, "o", None, "ACME-USD"),
     ]
     assert list(postings(AMEND_REFUSED, None)) == []
