@@ -158,7 +158,8 @@ class Ladder:
                 far.append(keys[: BLOCK_MAX // 2])
                 del keys[: BLOCK_MAX // 2]
             return
-        at = max(bisect_left(far, key, key=_first) - 1, 0)
+        # Lists compare by what stands first in them.
+        at = max(bisect_left(far, [key]) - 1, 0)
         block = far[at]
         insort(block, key)
         if len(block) > BLOCK_MAX:
@@ -173,7 +174,7 @@ class Ladder:
             if not keys:
                 self.keys = far.pop()
             return
-        at = bisect_left(far, key + 1, key=_first) - 1
+        at = bisect_left(far, [key + 1]) - 1
         block = far[at]
         del block[bisect_left(block, key)]
         if not block:
@@ -200,7 +201,3 @@ class Ladder:
                 order.trader.orders.clear()
                 after, order.next = order.next, None
                 order = after
-
-
-def _first(block: list[int]) -> int:
-    return block[0]
