@@ -30,7 +30,8 @@ _ACCOUNTS = 256
 class Load(msgspec.Struct, frozen=True, kw_only=True):
     """What to send: at most `requests` in at most `seconds`, over so many connections. `seed` makes it repeatable.
 
-    orders_each: how many orders a request brings, as an array where it is more than one.
+    orders_each: how many orders a request brings, as an array where it is more than one. rate: requests a second at
+    most; None for as fast as they are answered.
     """
 
     port: int
@@ -40,6 +41,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     products: list[Product]
     orders_each: int = 1
+    rate: float | None = None
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,9 +88,10 @@ def _orders(load: Load) -> Iterator[bytes]:
 class _Run:
     """The requests that are left, and what was measured so far."""
 
-    def __init__(self, requests: list[bytes], seconds: float) -> None:
+    def __init__(self, requests: list[bytes], *, rate: float | None) -> None:
         self.requests = requests
-        self.ends = time.perf_counter() + seconds
+        self.spacing = 1 / rate if rate is not None else 0.0
+        self.next = self.ends = 0.0
         self.latencies: list[float] = []
         self.accepted = 0
         self.busy = 0
@@ -130,16 +133,28 @@ class _Connection(asyncio.Protocol):
             self._run.done.set()
 
     def _next(self) -> None:
+        run = self._run
+        run.next += run.spacing
+        wait = run.next - time.perf_counter() if run.spacing else 0.0
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self._send)
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        if not self._run.requests:
+            self._transport.close()
+            return
         self._sent = time.perf_counter()
         self._transport.write(self._run.requests.pop())
 
 
 async def fire(load: Load) -> Measured:
     """Send it all, and wait for the answers."""
-    run = _Run(requests(load), load.seconds)
+    run = _Run(requests(load), rate=load.rate)
     loop = asyncio.get_running_loop()
     started, cpu = time.perf_counter(), time.process_time()
-    run.ends = started + load.seconds
+    run.next, run.ends = started, started + load.seconds
     for _ in range(load.connections):
         await loop.create_connection(lambda: _Connection(run), "127.0.0.1", load.port)
     async with asyncio.timeout(load.seconds + _DONE_WAIT_S):

@@ -2,46 +2,37 @@
 
     python -m bench.matcher
 
-Starts a PostgreSQL of its own with fsync on, the real matcher and the echo server, fires at both in turns, and writes
-.local/bench/matcher.json. The server is made to have run for a while: it has log segments to use again, as every server
-has after its first checkpoints; one that lacks them stops all commits for 50 ms whenever it makes a new one. Everything
-runs on one machine and shares its cores; what other programs took of them in the meantime is printed, because it is
-what is missing from the figures.
+Starts a PostgreSQL of its own with fsync on, the real matcher and the echo server (bench.programs), fires at both in
+turns, and writes .local/bench/matcher.json. Everything runs on one machine and shares its cores; what other programs
+took of them in the meantime is printed, because it is what is missing from the figures.
 """
 
 import argparse
 import os
-import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 
 import msgspec
 import psutil
 import psycopg
-import urllib3
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, Measured
-from local.processes import Running, clean_environment, start, stop, wait_until
-from local.servers import database_url, launch
+from bench.programs import ROOT, fire, matcher_environment, start_postgres, start_server
+from local.processes import Running
+from local.servers import database_url
 from local.state import State, choose_ports
 from matcher.shell.catalogue import load
 
-ROOT = Path(__file__).parents[1]
 RESULT = ROOT / ".local" / "bench" / "matcher.json"
 CONNECTIONS = 64
 ROUNDS = 3
-# 16 MiB each, 1 GiB in all: more than the rounds write.
-LOG_SEGMENTS = 64
 ORDER_ROUND_S = 6.0
 ECHO_ROUND_S = 2.0
 REQUESTS_MAX = 150_000
@@ -140,15 +131,7 @@ class Bench:
             seed=seed,
             products=self._products,
         )
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.load"],
-            input=msgspec.json.encode(order),
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-            timeout=seconds + 30,
-            check=True,
-        )
-        return msgspec.json.decode(done.stdout, type=Measured)
+        return fire(order)
 
     def _cpu(self) -> tuple[float, float, float, float]:
         """CPU seconds so far: of the whole machine, the matcher, PostgreSQL, and this program with its children."""
@@ -182,48 +165,18 @@ def fdatasync_ms(folder: Path, *, times: int = 100) -> float:
     return statistics.median(took)
 
 
-def _break_in(url: str) -> None:
-    """Fill and close log segments, and let a checkpoint set them aside for use again."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET min_wal_size = '1GB'")
-        connection.execute("SELECT pg_reload_conf()")
-        for _ in range(LOG_SEGMENTS):
-            connection.execute("SELECT pg_logical_emit_message(false, 'bench', 'a segment'), pg_switch_wal()")
-        connection.execute("CHECKPOINT")
-
-
 @contextmanager
 def programs(folder: Path) -> Iterator[tuple[Bench, str]]:
     """Start all that is needed in this folder, and stop it again. Gives the bench and the journal's address."""
-    ports = choose_ports(None)
-    state = State(ports=ports)
-    http = urllib3.PoolManager(timeout=urllib3.Timeout(2), retries=False)
+    state, log = State(ports=choose_ports(None)), folder / "matcher.log"
+    ports = state.ports
     with ExitStack() as running:
-        postgres = launch("postgres", folder, state)
-        running.callback(stop, postgres, how=signal.SIGINT)
-        _break_in(database_url(state))
-        environment = clean_environment(
-            PGHOST="127.0.0.1",
-            PGPORT=str(ports.postgres),
-            PGPASSWORD=state.database_password,
-            PORT=str(ports.matcher),
-        )
-        log = folder / "matcher.log"
-        matcher = start([sys.executable, "-m", "matcher.shell"], env=environment, log=log, cwd=ROOT)
-        running.callback(stop, matcher)
-        echo = start([sys.executable, "-m", "bench.echo", str(ports.aws)], env=environment, log=log, cwd=ROOT)
-        running.callback(stop, echo)
-        wait_until(partial(_ready, http, ports.matcher), name="The matcher", running=matcher, log=log)
-        wait_until(partial(_ready, http, ports.aws), name="The echo server", running=echo, log=log)
+        postgres = start_postgres(running, folder, state)
+        told = matcher_environment(state)
+        matcher = start_server(running, "matcher.shell", port=ports.matcher, log=log, **told)
+        start_server(running, "bench.echo", str(ports.aws), port=ports.aws, log=log)
         bench = Bench(folder, matcher=matcher, postgres=postgres, matcher_port=ports.matcher, echo_port=ports.aws)
         yield bench, database_url(state)
-
-
-def _ready(http: urllib3.PoolManager, port: int) -> bool:
-    try:
-        return http.request("GET", f"http://127.0.0.1:{port}/ready").status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
 
 
 def journalled(url: str) -> tuple[int, Batches]:
@@ -241,12 +194,10 @@ def journalled(url: str) -> tuple[int, Batches]:
 
 def run(rounds: int) -> Result:
     """Run it all. Raises AssertionError when an order was refused, or answered and not in the journal."""
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL may run as another user and has to pass through
-        with programs(folder) as (bench, url):
-            measured = [bench.round(seed) for seed in range(rounds)]
-            orders, batches = journalled(url)
+    folder = tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True)
+    with folder as name, programs(Path(name)) as (bench, url):
+        measured = [bench.round(seed) for seed in range(rounds)]
+        orders, batches = journalled(url)
     answered = sum(each.orders.answered + ORDERS_EACH * each.batches.answered for each in measured)
     assert answered == sum(each.orders.accepted + each.batches.accepted for each in measured), "orders were refused"
     assert orders == answered, f"{answered} orders were acknowledged, {orders} are in the journal"

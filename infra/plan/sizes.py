@@ -26,8 +26,8 @@ READ_MS, READ_GB = 12, 0.5
 SETTLE_MS, STREAM_MS, STREAM_GB = 30, 20, 1.0
 # The share of the peak for which environments are kept warm: what is usual, so that only bursts start cold.
 WARM_SHARE = 0.2
-# The relay waits 25 ms between two messages of a shard, and a message has at most 256 KiB.
-MESSAGES_PER_SHARD_S = 40
+# The relay waits 10 ms between two messages of a shard, and a message has at most 256 KiB.
+MESSAGES_PER_SHARD_S = 100
 # Beyond so many commands a second the events go through MSK, not SQS FIFO (docs/scale.md).
 MSK_FROM_COMMANDS_PEAK = 15_000
 # One product's events go to one Kinesis shard: 1 MB/s in, at 1 KB an event and two events a command.

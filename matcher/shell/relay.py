@@ -19,7 +19,7 @@ log = logging.getLogger("matcher.relay")
 CHUNK_MAX: Final = 50
 _IDLE_S: Final = 1.0
 # The least time between two messages: what piles up meanwhile goes together. A batch after a pause goes at once.
-_SPACING_S: Final = 0.025
+_SPACING_S: Final = 0.01
 
 _BATCHES: Final = """
 SELECT sequence, at, commands, events, checksum FROM batches WHERE shard = $1 AND sequence > $2
