@@ -42,8 +42,8 @@ record: ## Record the events under events/ anew, on a venue of its own
 prove: ## A long campaign, with faults that really happen (CAMPAIGN=differential N=20000000)
 	@$(SETUP) && $(RUN) tests.campaigns $(CAMPAIGN) $(if $(N),--n $(N))
 
-bench: ## The matcher's speed on this machine
-	@$(SETUP) && $(RUN) bench.matcher
+bench: ## The matcher's speed on this machine (BENCH=matcher, outbox, recovery, engine ...)
+	@$(SETUP) && $(RUN) bench.$(if $(BENCH),$(BENCH),matcher)
 
 plan: ## Sizes, cost and latency for a rate of requests, beside a conventional sizing (RPS=500)
 	@$(SETUP) && $(RUN) infra.plan $(if $(RPS),--rps $(RPS))
