@@ -88,6 +88,11 @@ class Lease:
                 raise NotOwner(f"epoch {self.epoch} of shard {self._shard} is over")
             self._ends = asked + self.length_s
 
+    def check(self) -> None:
+        """Raise LeaseLost once it has run out by this process's clock, and so perhaps by the database's."""
+        if asyncio.get_running_loop().time() >= self._ends:
+            raise LeaseLost(f"the lease of shard {self._shard} has run out")
+
     async def release(self) -> None:
         """Let the next one take it, and tell those who wait. Fails silently: then it runs out by itself."""
         try:

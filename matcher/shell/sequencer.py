@@ -96,7 +96,7 @@ class Sequencer:
     """One shard's single file. Its engine belongs to it: nobody else touches the books.
 
     sequence, at, chain: where the journal's last batch leaves them. commands: how many the journal has. clock: gives µs
-    since 1970 UTC and may run backwards.
+    since 1970 UTC and may run backwards. still_mine: raises as soon as another may own the shard.
     """
 
     def __init__(
@@ -110,6 +110,7 @@ class Sequencer:
         chain: Chain | None = None,
         commands: int = 0,
         committed: Committed | None = None,
+        still_mine: Callable[[], None] | None = None,
     ) -> None:
         self._engine = engine
         self._journal = journal
@@ -121,6 +122,7 @@ class Sequencer:
         # What is journalled beyond so many commands would take too long to recover: see matcher.shell.checkpointer.
         self.commands_max: int | None = None
         self._committed = committed
+        self._still_mine = still_mine
         self._open = _Batch()
         self._under_way: _Batch | None = None
         self._overflow: deque[tuple[AnyCommand, asyncio.Future[bytes]]] = deque()
@@ -259,6 +261,9 @@ class Sequencer:
             self._sequence = entry.sequence
             if self._committed is not None:
                 self._committed(batch.events)
+        elif self._still_mine is not None:
+            # Nothing happened, so no statement meets the fence: what is answered may be what a successor has changed.
+            self._still_mine()
         self._under_way = None
         for future, outcome in batch.answers:
             if not future.done():

@@ -156,6 +156,7 @@ class Tenure:
             commands=follower.commands,
             clock=self._parts.clock,
             committed=self._tell,
+            still_mine=self._lease.check,
         )
 
     def _helpers(self, sequencer: Sequencer) -> list[Coroutine[None, None, None]]:

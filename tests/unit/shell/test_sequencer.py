@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from matcher.core.engine import Engine
-from matcher.shell.errors import NotOwner, OutcomeUnknown, Overloaded
+from matcher.shell.errors import LeaseLost, NotOwner, OutcomeUnknown, Overloaded
 from matcher.shell.intake import application
 from matcher.shell.journal import Entry
 from matcher.shell.sequencer import BATCH_COMMANDS_MAX, WAITING_MAX, Sequencer
@@ -148,6 +148,23 @@ async def test_a_batch_of_mere_repeats_is_not_journalled_and_answered_after_the_
         assert wire.OUTCOME.decode(await again).replayed
         assert wire.OUTCOME.decode(await nothing).orders == []
         assert len(bench.journal.entries) == 2
+
+
+async def test_what_changes_nothing_is_not_answered_once_another_may_own_the_shard() -> None:
+    def check() -> None:
+        if lost:
+            raise LeaseLost("it has run out")
+
+    lost: list[bool] = []
+    sequencer = Sequencer(Engine(), HeldJournal(), sequence=0, at=0, clock=Clock(), still_mine=check)
+    task = asyncio.create_task(sequencer.run())
+    assert wire.OUTCOME.decode(await sequencer.submit(CancelAll(account="alice"))).orders == []
+    lost.append(True)
+    with pytest.raises(OutcomeUnknown):
+        await sequencer.submit(CancelAll(account="alice"))
+    with pytest.raises(LeaseLost):
+        await task
+    assert not sequencer.is_open
 
 
 async def test_time_never_runs_backwards() -> None:
