@@ -8,11 +8,16 @@ from venue.money import UNITS_MAX
 
 
 def deposit(command: Deposit, register: Register) -> list[AnyEvent]:
-    """Credit an account once for a transfer id."""
+    """Credit an account once for a transfer id.
+
+    What ever came in of an asset fits 63 bits in all: then so does whatever any account has of it, for trades and fees
+    only move it. The core itself keeps no balances.
+    """
     if command.transfer_id in register.transfers:
         return []
     account_sequence = register.account(command.account).next_sequence()
-    if not 0 < command.amount <= UNITS_MAX:
+    before = register.deposited.get(command.asset, 0)
+    if not 0 < command.amount <= UNITS_MAX - before:
         return [
             DepositRefused(
                 at=command.at,
@@ -24,6 +29,7 @@ def deposit(command: Deposit, register: Register) -> list[AnyEvent]:
             )
         ]
     register.transfers[command.transfer_id] = None
+    register.deposited[command.asset] = before + command.amount
     return [
         Deposited(
             at=command.at,

@@ -70,7 +70,7 @@ MEANING: Final[dict[str, str]] = {
     NOT_FOUND: "the account has no such order, or it was done too long ago to be known",
     ORDER_DONE: "the order is done: filled, cancelled or refused",
     # deposits, listings and states
-    BAD_AMOUNT: "an amount is positive and fits 63 bits",
+    BAD_AMOUNT: "an amount is positive, and all that ever came in of an asset fits 63 bits",
     WRONG_SHARD: "the product belongs to another shard",
     BAD_UNTIL: "only a halt and an auction have an end, and it is still to come",
     BAD_REFERENCE: "a reference price is from one tick to the product's largest",

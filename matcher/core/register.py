@@ -25,6 +25,8 @@ class Register:
         # Insertion order is state: it makes the saved state the same on every machine.
         self.transfers: dict[str, None] = {}
         self.amends: dict[str, None] = {}
+        # Asset -> all that ever came in from outside: no account can have more.
+        self.deposited: dict[str, int] = {}
         # (time, number, order), with some that are done already: they are dropped when they outnumber the others.
         self._timed: list[tuple[int, int, WorkingOrder]] = []
         self._timed_open = 0

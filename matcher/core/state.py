@@ -64,7 +64,8 @@ class SavedBook(msgspec.Struct, array_like=True, frozen=True):
 
 class State(msgspec.Struct, array_like=True, frozen=True):
     """An engine. accounts: (name, sequence) by name. order_ids in order of arrival. orders: those known in full, by
-    number. done: the numbers of those that are done, in the order in which they came to their end."""
+    number. done: the numbers of those that are done, in the order in which they came to their end. deposited: (asset,
+    minor units) by asset."""
 
     version: int
     shard: int
@@ -78,6 +79,7 @@ class State(msgspec.Struct, array_like=True, frozen=True):
     orders: list[SavedOrder]
     done: list[int]
     trades: list[list[Any]]
+    deposited: list[tuple[str, int]] = []
 
 
 # Changes with the columns of anything that is saved: states of one format have equal digests when they are equal.
@@ -89,6 +91,7 @@ FORMAT: Final = "{}-{}".format(
         ).encode()
     ).hexdigest()[:12],
 )
+
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(State).decode
@@ -122,6 +125,7 @@ def state_of(shard: int, books: dict[str, Book], register: Register) -> State:
         ],
         done=[order.number for order in register.done],
         trades=[row(trade) for _, trade in trades.values()],
+        deposited=sorted(register.deposited.items()),
     )
 
 
@@ -180,6 +184,7 @@ def restore(state: State, books: dict[str, Book], register: Register) -> None:
     for name, sequence in state.accounts:
         register.account(name).sequence = sequence
     register.transfers = dict.fromkeys(state.transfers)
+    register.deposited = dict(state.deposited)
     register.amends = dict.fromkeys(state.amends)
     register.orders = dict.fromkeys(state.order_ids)
     trades = [msgspec.convert(dict(zip(state.trade_columns, told, strict=True)), Traded) for told in state.trades]

@@ -45,6 +45,7 @@ class NaiveMarket:
         self.orders: dict[str, NaiveOrder] = {}
         self.done: list[NaiveOrder] = []
         self.transfers: list[str] = []
+        self.deposits: list[Deposit] = []
         self.amends: list[str] = []
 
     def apply(self, command: AnyCommand) -> list[AnyEvent]:
@@ -219,7 +220,8 @@ class NaiveMarket:
         if command.transfer_id in self.transfers:
             return None
         sequence = self._next(command.account)
-        if not 1 <= command.amount <= UNITS_MAX:
+        before = sum(one.amount for one in self.deposits if one.asset == command.asset)
+        if not 1 <= command.amount <= UNITS_MAX - before:
             return DepositRefused(
                 at=command.at,
                 transfer_id=command.transfer_id,
@@ -229,6 +231,7 @@ class NaiveMarket:
                 reason=reasons.BAD_AMOUNT,
             )
         self.transfers.append(command.transfer_id)
+        self.deposits.append(command)
         return Deposited(
             at=command.at,
             transfer_id=command.transfer_id,
@@ -283,4 +286,8 @@ class NaiveMarket:
             orders=[one.saved([places[trade.product_id, trade.trade_id] for trade in one.trades]) for one in known],
             done=[one.number for one in self.done[-self.done_max :]],
             trades=[row(trade) for trade in trades.values()],
+            deposited=[
+                (asset, sum(one.amount for one in self.deposits if one.asset == asset))
+                for asset in sorted({one.asset for one in self.deposits})
+            ],
         )

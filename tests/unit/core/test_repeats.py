@@ -124,3 +124,17 @@ def test_an_order_view_tells_all_that_the_command_said() -> None:
     said = (order.type, order.time_in_force, order.post_only, order.client_oid, order.price, order.size)
     assert said == ("limit", "GTC", True, "mine", 100, 7)
     assert (order.status, order.created_at, order.done_at, order.hold) == ("open", floor.at, None, 701)
+
+
+def test_what_comes_in_of_an_asset_fits_63_bits_in_all() -> None:
+    floor = Floor()
+
+    def deposited(transfer_id: str, asset: str, amount: int) -> bool:
+        deposit = Deposit(transfer_id=transfer_id, account=transfer_id, asset=asset, amount=amount)
+        return kinds(floor.apply(deposit)) == ["deposited"]
+
+    assert deposited("1", "USD", UNITS_MAX - 1)
+    floor.engine = Engine.restore(floor.engine.save())
+    assert not deposited("2", "USD", 2)
+    assert deposited("2", "USD", 1)
+    assert deposited("3", "EUR", UNITS_MAX)
