@@ -90,6 +90,7 @@ def test_orders_of_several_products_expire_in_one_command() -> None:
         {"time_in_force": "GTT"},
         {"expire_at": 50},
         {"time_in_force": "IOC", "expire_at": 50},
+        {"time_in_force": "GTT", "expire_at": 1},
         {"time_in_force": "GTT", "expire_at": 2},
         {"time_in_force": "GTT", "expire_at": 10**20},
     ],
