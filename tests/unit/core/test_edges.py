@@ -7,6 +7,7 @@ from matcher.core import reasons, state
 from matcher.core.admission import SLICES_MAX
 from matcher.core.engine import DONE_MAX, EXPIRED_MAX, Engine
 from matcher.core.stops import AWAKE_MAX
+from matcher.core.trade import MAKERS_MAX
 from tests.unit.core.floor import ACME_USD, Floor, kinds, queue, refused, trades
 from venue.commands import Deposit
 from venue.events import AmendRefused, AnyEvent, AuctionIndicated, Deposited, OrderRefused, StatusChanged
@@ -118,4 +119,4 @@ def test_a_saved_trade_with_more_columns_than_named_is_not_read() -> None:
 
 def test_the_limits_that_a_replay_has_to_repeat_are_what_they_were() -> None:
     # Old commands must keep giving the events that they gave.
-    assert (AWAKE_MAX, EXPIRED_MAX, SLICES_MAX, DONE_MAX) == (100, 1_000, 100, 100_000)
+    assert (AWAKE_MAX, EXPIRED_MAX, SLICES_MAX, DONE_MAX, MAKERS_MAX) == (100, 1_000, 100, 100_000, 1_000)
