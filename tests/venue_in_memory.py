@@ -125,6 +125,7 @@ class MemoryMarkets:
         self.away = False
         self.owner = OWNER
         self.new_owner: str | None = None
+        self.ownerless: set[int] = set()
         self._matcher = matcher
 
     def market(self, product_id: str) -> Market:
@@ -149,6 +150,10 @@ class MemoryMarkets:
         if self.away:
             raise Unavailable("Redis is away")
         return {0: self.new_owner or self.owner}
+
+    def shards(self) -> frozenset[int]:
+        """The one shard, and those that a test adds: nobody is known to own them."""
+        return frozenset({0, *self.ownerless})
 
 
 class MemoryWallets:

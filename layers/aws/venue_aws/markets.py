@@ -81,6 +81,10 @@ class Markets:
         except CacheDown as error:
             raise Unavailable("nobody knows the owners now", retry_after_s=1) from error
 
+    def shards(self) -> frozenset[int]:
+        """Give every shard that some product is traded in. Raises Unavailable when nobody knows the products."""
+        return frozenset(product.shard for product in self.products())
+
     def book(self, product_id: str) -> Book:
         """Give the levels of a book. Raises Unavailable while they cannot be seen; so do the next three."""
         return self._seen(self._cache.book, product_id)

@@ -141,7 +141,11 @@ class OrderDesk:
         command = CancelAll(account=account, product_id=product_id)
         cancelled: list[str] = []
         pending = False
-        for shard, owner in self._owners(product_id).items():
+        owners = self._owners(product_id)
+        if product_id is None:
+            # Also the shards whose owner nobody knows now: their orders end by the queue.
+            owners = {shard: owners.get(shard) for shard in sorted({*owners, *self._markets.shards()})}
+        for shard, owner in owners.items():
             for _ in range(ROUNDS_MAX):
                 outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
                 if outcome is None:

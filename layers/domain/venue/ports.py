@@ -65,6 +65,10 @@ class Markets(Protocol):
         """The address of each shard's owner, as far as known."""
         ...
 
+    def shards(self) -> frozenset[int]:
+        """Every shard that some product is traded in, whoever owns it."""
+        ...
+
 
 class Holds(Protocol):
     """What orders hold."""

@@ -132,6 +132,9 @@ class OneMarket:
     def owners(self) -> dict[int, str]:
         return {0: self.owner}
 
+    def shards(self) -> frozenset[int]:
+        return frozenset({0})
+
     assets = MemoryMarkets.assets
 
 

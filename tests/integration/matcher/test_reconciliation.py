@@ -53,6 +53,9 @@ class Markets:
     def owners(self) -> dict[int, str]:
         return {0: self.owner}
 
+    def shards(self) -> frozenset[int]:
+        return frozenset({0})
+
 
 class NoQueue:
     """Reconciliation leaves nothing in the order queue."""

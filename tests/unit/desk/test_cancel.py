@@ -133,6 +133,16 @@ def test_a_cancel_all_that_does_not_wait_takes_the_orders_queued_before_it_too(v
     assert {order.order_id for order in cancelled.orders} == {resting, queued}
 
 
+def test_cancel_all_reaches_the_shards_whose_owner_nobody_knows(venue: MemoryVenue) -> None:
+    mine = venue.desk.place(BUY, account=ALICE).order.order_id
+    venue.markets.ownerless = {3, 5}
+    assert venue.desk.cancel_all(account=ALICE) == Cancelled(order_ids=[mine], pending=True)
+    assert len(venue.queue.waiting) == 2
+    venue.markets.away = True
+    assert venue.desk.cancel_all(account=ALICE).pending
+    assert len(venue.queue.waiting) == 5  # now no address is known at all
+
+
 def test_cancel_all_waits_in_the_queue_when_nobody_answers(venue: MemoryVenue) -> None:
     venue.matcher.url = None
     assert venue.desk.cancel_all(account=ALICE) == Cancelled(pending=True)
