@@ -80,11 +80,13 @@ class Poller:
         *,
         is_owner: Callable[[], bool],
         peers: Others | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._queue = queue
         self._sequencer = sequencer
         self._is_owner = is_owner
         self._peers = peers
+        self._patience_s = patience_s
         self._stop = asyncio.Event()
         self._gone = False
         # Until when a shard is not waited for any more, in the loop's time.
@@ -140,7 +142,7 @@ class Poller:
         """Submit all in order, delete those that are committed; give back what cannot be committed from here."""
         now = asyncio.get_running_loop().time
         backoff, held_at = Backoff(most_s=1.0), float("-inf")
-        patient_until = now() + (PATIENCE_S if now() >= self._away.get(shard, 0.0) else 0.0)
+        patient_until = now() + (self._patience_s if now() >= self._away.get(shard, 0.0) else 0.0)
         while True:
             try:
                 committed = await self._submit(shard, [command for _, command in rest])

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from matcher.shell.backoff import Backoff
@@ -17,6 +17,8 @@ from matcher.shell.tenure import Parts
 from venue_aws.matcher import MatcherClient
 
 log = logging.getLogger("matcher.service")
+
+_LAST_DELETES_S: Final = 0.5
 
 
 class Matcher:
@@ -87,6 +89,8 @@ class Matcher:
             polling = tasks.create_task(poller.run()) if poller is not None else None
             broken = await asyncio.gather(*(self._hold(shard, share) for shard, share in self._shares.items()))
             if polling is not None:
+                # It deletes what was committed and gives the rest back; a poll that only waits is left alone.
+                await asyncio.wait([polling], timeout=_LAST_DELETES_S)
                 polling.cancel()
         failures = [error for error in broken if error is not None]
         if failures:

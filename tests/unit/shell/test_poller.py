@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from matcher.core.engine import Engine
-from matcher.shell.errors import Overloaded
+from matcher.shell.errors import NotOwner, Overloaded
 from matcher.shell.journal import Entry
-from matcher.shell.poller import HOLD_S, Poller
+from matcher.shell.poller import AWAY_S, HOLD_S, Poller
 from matcher.shell.sequencer import BATCH_COMMANDS_MAX, WAITING_MAX, Sequencer
 from venue import wire
-from venue.commands import Deposit
+from venue.commands import AnyCommand, Deposit
 from venue_aws.queues import Message, QueueDown
 
 
@@ -267,3 +267,66 @@ async def test_what_cannot_be_deleted_now_is_no_reason_to_let_go_of_what_follows
     running.cancel()
     assert "order_queue_away" in [record.message for record in caplog.records]
     assert _executed(journal) == [f"t-{n}" for n in range(1, 11)]
+
+
+class Peer:
+    """Owns the second shard: takes what is brought to it, or as many as it is told to at first."""
+
+    def __init__(self, *, takes: list[int]) -> None:
+        self.takes = takes
+        self.taken: list[str] = []
+
+    def submit(self, commands: Sequence[AnyCommand], *, shard: int) -> int:
+        assert shard == 1
+        count = self.takes.pop(0) if self.takes else len(commands)
+        self.taken += [command.transfer_id for command in commands[:count] if isinstance(command, Deposit)]
+        return count
+
+
+def _only(sequencer: Sequencer) -> Callable[[int], Sequencer]:
+    """The sequencers of a process that owns the first shard and no other."""
+
+    def give(shard: int) -> Sequencer:
+        if shard:
+            raise NotOwner("another's")
+        return sequencer
+
+    return give
+
+
+async def test_what_another_process_owns_is_brought_there_in_order_and_what_is_left_over_again() -> None:
+    queue, journal, peer = Queue(20), Journal(good=100), Peer(takes=[3, 0])
+    queue.left = [
+        msgspec.structs.replace(message, group=f"{number % 2}:alice") for number, message in enumerate(queue.left)
+    ]
+    sequencer = _sequencer(journal)
+    running = asyncio.create_task(sequencer.run())
+    poller = Poller(queue, _only(sequencer), is_owner=lambda: True, peers=peer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: len(queue.deleted) == 20)
+    poller.stop()
+    await polling
+    running.cancel()
+    assert _executed(journal) == [f"t-{n}" for n in range(1, 21, 2)]
+    assert peer.taken == [f"t-{n}" for n in range(2, 21, 2)]
+    assert queue.returned == []
+
+
+async def test_a_shard_that_nobody_owns_is_put_away_and_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    queue, journal = Queue(40), Journal(good=100)
+    queue.left = [
+        msgspec.structs.replace(message, group=f"{number % 2}:alice") for number, message in enumerate(queue.left)
+    ]
+    sequencer = _sequencer(journal)
+    running = asyncio.create_task(sequencer.run())
+    poller = Poller(queue, _only(sequencer), is_owner=lambda: True, patience_s=0.2)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: len(queue.deleted) == 20)
+    poller.stop()
+    await polling
+    running.cancel()
+    assert _executed(journal) == [f"t-{n}" for n in range(1, 41, 2)]
+    away = [ids for seconds, ids in queue.kept if seconds == int(AWAY_S)]
+    assert away == [[str(n) for n in range(first, first + 10, 2)] for first in (2, 12, 22, 32)]
+    # It is waited for once, and not again and again.
+    assert [record.message for record in caplog.records].count("order_messages_held") == 1
