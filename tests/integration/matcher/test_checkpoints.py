@@ -1,14 +1,19 @@
 """Checkpoints and the follower, on a real PostgreSQL: what is saved is found again, and what is damaged is seen."""
 
 import asyncio
+import sys
+from asyncio.subprocess import PIPE
 
 import asyncpg
 import pytest
 
+from local.processes import clean_environment
 from matcher.core.engine import Engine
 from matcher.shell import checkpoints
 from matcher.shell.errors import JournalBroken
 from matcher.shell.follower import Follower
+from tests.cluster.database import NewDatabase
+from tests.cluster.process import ROOT
 from tests.integration.matcher.test_journal import own, recovered, take, write
 
 __all__ = ["own"]
@@ -141,3 +146,27 @@ async def test_a_follower_keeps_up_with_a_journal_that_is_being_written(own: asy
     stop.set()
     fresh = Follower(0)
     assert await fresh.catch_up(own, stop=stop) == 1
+
+
+async def test_a_child_ends_with_its_parent(own: asyncpg.Connection, database: NewDatabase) -> None:
+    await journal_with_checkpoints(own, 0)
+    settings = database.settings
+    environment = clean_environment(
+        PGHOST=settings.host,
+        PGPORT=str(settings.port),
+        PGUSER=settings.user,
+        PGPASSWORD=settings.password or "",
+        PGDATABASE=settings.name,
+    )
+    async with own.transaction():
+        await own.execute("LOCK TABLE checkpoints IN ACCESS EXCLUSIVE MODE")  # so that it cannot come to an end
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "matcher.checkpoint", "--shard", "0", "--child", stdin=PIPE, env=environment, cwd=ROOT
+        )
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not await own.fetchval(waiting):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert child.stdin is not None
+        child.stdin.close()  # as the kernel does when the parent is killed
+        assert await asyncio.wait_for(child.wait(), 20) == 3
+    assert await checkpoints.sequences(own, 0) == []
