@@ -1,4 +1,4 @@
-"""DELETE /orders: one by its id, one by its owner's id, all of a product, all."""
+"""DELETE /orders: one by its id, one by its owner's id, all of a product, all; and all unless the owner speaks up."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -9,8 +9,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from venue.desk import OrderDesk
 from venue.identity import order_id_of
 from venue_aws import wiring
+from venue_aws.answers import SwitchView
 from venue_aws.api import Api, answered, answered_id, trader, wants_to_wait
-from venue_aws.requests import CancelScope, Id, ProductId
+from venue_aws.requests import CancelScope, DeadMansSwitch, Id, ProductId
 
 Product = Annotated[ProductId | None, Query()]
 # ccxt names the product in a body, where a DELETE has none otherwise.
@@ -20,6 +21,11 @@ ABOUT_ALL = """
 Takes the orders that are open when the matcher reads it. An order that is still `pending` in the order queue is not
 open yet: cancel it by its id, or ask with `Prefer: respond-async`. The cancel then goes behind every order that the
 account has in the queue, takes those too, and any that was opened meanwhile.
+""".strip()
+
+ABOUT_SWITCH = """
+All the account's orders are cancelled `timeout` seconds from now unless this is asked again before; `timeout` 0 takes
+the switch back. It is kept with the orders, so that it falls whatever becomes of the client or of a matcher.
 """.strip()
 
 
@@ -50,6 +56,14 @@ def build(desk: Callable[[], OrderDesk]) -> Api:
         event = api.app.current_event
         done = desk().cancel_all(account=trader(event), product_id=_named(product_id, scope), wait=wants_to_wait(event))
         return answered(done.order_ids, pending=done.pending)
+
+    @api.app.post(
+        "/orders/cancel-all-after", tags=["orders"], summary="Set a dead-man switch", description=ABOUT_SWITCH
+    )
+    def cancel_all_after(switch: DeadMansSwitch) -> Response[SwitchView]:
+        event = api.app.current_event
+        armed = desk().cancel_all_after(switch.timeout, account=trader(event), wait=wants_to_wait(event))
+        return answered(SwitchView.of(armed), pending=armed.pending)
 
     return api
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from matcher.core import amendment, deposits, halts, listing, matching, reasons, state, telling
+from matcher.core import amendment, deposits, halts, listing, matching, reasons, state, switch, telling
 from matcher.core.admission import RESTING, refusal
 from matcher.core.book import Book
 from matcher.core.register import Register
@@ -20,6 +20,7 @@ from venue.commands import (
     AmendOrder,
     AnyCommand,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     CancelProduct,
     Deposit,
@@ -39,7 +40,7 @@ from venue.products import Product
 
 # How many orders that are done the engine knows in full. Older ones it knows by id only.
 DONE_MAX: Final = 100_000
-# How many orders one Expire takes out; those that are left are due at once.
+# How many orders one Expire takes out, fallen switches counted; those that are left are due at once.
 EXPIRED_MAX: Final = 1_000
 
 
@@ -60,6 +61,7 @@ class Engine:
             CancelOrder: self._cancel,
             AmendOrder: self._amend,
             CancelAll: self._cancel_all,
+            CancelAllAfter: self._cancel_all_after,
             CancelProduct: self._cancel_product,
             Expire: self._expire,
             Deposit: self._deposit,
@@ -118,8 +120,12 @@ class Engine:
         if any(book.triggered.keys and book.trades for book in self._books.values()):
             return 0
         times = [book.until for book in self._books.values() if book.until is not None]
-        expiry = self._register.next_expiry()
-        return min(times if expiry is None else [*times, expiry], default=None)
+        expiry, switch_ = self._register.next_expiry(), self._register.switches.first()
+        if expiry is not None:
+            times.append(expiry)
+        if switch_ is not None:
+            times.append(switch_[0])
+        return min(times, default=None)
 
     def product(self, product_id: str) -> Product | None:
         """The rules of one market."""
@@ -246,6 +252,9 @@ class Engine:
             if product_id in (None, listed) and self._books[listed].status != "halted"
         ]
 
+    def _cancel_all_after(self, command: CancelAllAfter) -> list[AnyEvent]:
+        return switch.change(command, self._register)
+
     def _cancel_product(self, command: CancelProduct) -> list[AnyEvent]:
         book = self._books.get(command.product_id)
         if book is None:
@@ -261,13 +270,30 @@ class Engine:
 
     def _expire(self, command: Expire) -> list[AnyEvent]:
         turns = _Turns(self._books, command.at)
+        left = EXPIRED_MAX
         for order in self._register.expired(command.at, EXPIRED_MAX):
             turns.of(order.command.product_id).withdraw(order, "expired")
+            left -= 1
+        self._let_fall(turns, command.at, left)
         for product_id in sorted(self._books):
             turn = turns.of(product_id)
             halts.pass_time(turn)
             matching.settle(turn)
         return self._finish_all(turns)
+
+    def _let_fall(self, turns: _Turns, at: int, left: int) -> None:
+        """End the orders of the accounts whose switches fall, at most `left` of them."""
+        switches = self._register.switches
+        while left > 0 and (first := switches.first()) is not None and first[0] <= at:
+            account = self._register.account(first[1])
+            open_ = [trader.orders.values() for trader in account.traders.values()]
+            orders = list(islice(merge(*open_, key=_number), left))
+            for order in orders:
+                turns.of(order.command.product_id).withdraw(order, "canceled")
+            if not any(trader.orders for trader in account.traders.values()):
+                switches.disarm(account.name)
+                turns.events.append(switch.told(account, at, None, fell=True))
+            left -= len(orders) + 1
 
     def _set_status(self, command: SetStatus) -> list[AnyEvent]:
         book = self._books.get(command.product_id)

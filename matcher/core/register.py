@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import Final
 
+from matcher.core.switch import Switches
 from matcher.core.working import Account, WorkingOrder
 
 # So few orders that are done need not be looked for.
@@ -27,6 +28,7 @@ class Register:
         self.amends: dict[str, None] = {}
         # Asset -> all that ever came in from outside: no account can have more.
         self.deposited: dict[str, int] = {}
+        self.switches = Switches()
         # (time, number, order), with some that are done already: they are dropped when they outnumber the others.
         self._timed: list[tuple[int, int, WorkingOrder]] = []
         self._timed_open = 0

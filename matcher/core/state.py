@@ -65,7 +65,7 @@ class SavedBook(msgspec.Struct, array_like=True, frozen=True):
 class State(msgspec.Struct, array_like=True, frozen=True):
     """An engine. accounts: (name, sequence) by name. order_ids in order of arrival. orders: those known in full, by
     number. done: the numbers of those that are done, in the order in which they came to their end. deposited: (asset,
-    minor units) by asset."""
+    minor units) by asset. switches: (account, deadline) by account."""
 
     version: int
     shard: int
@@ -80,6 +80,7 @@ class State(msgspec.Struct, array_like=True, frozen=True):
     done: list[int]
     trades: list[list[Any]]
     deposited: list[tuple[str, int]] = []
+    switches: list[tuple[str, int]] = []
 
 
 # Changes with the columns of anything that is saved: states of one format have equal digests when they are equal.
@@ -126,6 +127,7 @@ def state_of(shard: int, books: dict[str, Book], register: Register) -> State:
         done=[order.number for order in register.done],
         trades=[row(trade) for _, trade in trades.values()],
         deposited=sorted(register.deposited.items()),
+        switches=sorted(register.switches.deadlines.items()),
     )
 
 
@@ -186,6 +188,8 @@ def restore(state: State, books: dict[str, Book], register: Register) -> None:
     register.transfers = dict.fromkeys(state.transfers)
     register.deposited = dict(state.deposited)
     register.amends = dict.fromkeys(state.amends)
+    for name, deadline in state.switches:
+        register.switches.arm(name, deadline)
     register.orders = dict.fromkeys(state.order_ids)
     trades = [msgspec.convert(dict(zip(state.trade_columns, told, strict=True)), Traded) for told in state.trades]
     orders: dict[int, WorkingOrder] = {}

@@ -14,6 +14,7 @@ from venue.commands import (
     AmendOrder,
     AnyCommand,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     CancelProduct,
     Deposit,
@@ -27,6 +28,8 @@ from venue.money import UNITS_MAX
 BODY_BYTES_MAX: Final = 256 * 1024
 COMMANDS_MAX: Final = 64
 TEXT_MAX: Final = 128
+# How long a dead-man switch may be set for: a day.
+TIMEOUT_US_MAX: Final = 86_400_000_000
 # How many orders one command may cancel.
 ORDERS_MAX: Final = 1_000
 
@@ -78,6 +81,10 @@ def _check(command: AnyCommand) -> None:
         case CancelAll():
             _text(command.account, command.product_id or "-")
             _limit(command.limit)
+        case CancelAllAfter():
+            _text(command.account)
+            if not 0 <= command.timeout <= TIMEOUT_US_MAX:
+                raise Unreadable(f"timeout is from 0 to {TIMEOUT_US_MAX} µs")
         case Deposit():
             _text(command.account, command.transfer_id, command.asset)
         case SetStatus():

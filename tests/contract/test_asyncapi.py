@@ -53,6 +53,7 @@ def told() -> list[Message]:
         ),
         record(tape.amend_refused(), tape.status(), tape.status(until=None, reference=None), part=7),
         record(tape.indicated(), tape.indicated(price=None, volume=0, surplus=0), part=8),
+        record(tape.switched(), tape.switched(deadline=None, fell=True), product=None, part=9),
         TapeRecord(shard=0, batch=1, part=4, at=tape.AT, assets=[tape.USD], wallets=[change]),
     ]
     return [each.message for each in publications(records)]

@@ -46,6 +46,7 @@ def test_every_route_of_the_dialect_is_there(committed: dict[str, Any]) -> None:
         ("post", "/products/{product_id}/status"),
         ("post", "/orders"),
         ("post", "/orders/batch"),
+        ("post", "/orders/cancel-all-after"),
         ("patch", "/orders/{order_id}"),
         ("patch", "/orders/client:{client_oid}"),
         ("get", "/orders"),

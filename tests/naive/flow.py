@@ -13,6 +13,7 @@ from venue.commands import (
     AmendOrder,
     AnyCommand,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     CancelProduct,
     Deposit,
@@ -21,7 +22,7 @@ from venue.commands import (
     PlaceOrder,
     SetStatus,
 )
-from venue.money import divide_up
+from venue.money import UNITS_MAX, divide_up
 from venue.orders import SelfTradePrevention, Side, Stop
 from venue.products import Asset, MarketStatus, Product
 
@@ -98,7 +99,10 @@ class Flow:
     def _expire(self) -> Expire:
         return Expire(at=self.at)
 
-    def _cancel_all(self) -> CancelAll:
+    def _cancel_all(self) -> CancelAll | CancelAllAfter:
+        if not self.rng.randrange(3):
+            timeout = self.rng.choice((0, -1, 1, 3, 9, 40, UNITS_MAX))
+            return CancelAllAfter(at=self.at, account=self.rng.choice(ACCOUNTS), timeout=timeout)
         product_id = self.rng.choice((None, PRODUCT.id, "NONE"))
         account, limit = self.rng.choice(ACCOUNTS), self.rng.choice((1, 2, 1_000))
         return CancelAll(at=self.at, account=account, product_id=product_id, limit=limit)

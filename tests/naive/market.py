@@ -13,6 +13,7 @@ from venue.commands import (
     AmendOrder,
     AnyCommand,
     CancelAll,
+    CancelAllAfter,
     CancelOrder,
     CancelProduct,
     Deposit,
@@ -31,8 +32,10 @@ from venue.events import (
     OrderRefused,
     ProductListed,
     StatusRefused,
+    SwitchChanged,
 )
 from venue.money import UNITS_MAX
+from venue.orders import DoneReason
 
 
 class NaiveMarket:
@@ -47,9 +50,12 @@ class NaiveMarket:
         self.transfers: list[str] = []
         self.deposits: list[Deposit] = []
         self.amends: list[str] = []
+        self.switches: dict[str, int] = {}
+        # Where the command at work took orders out, in that order.
+        self.came: list[str] = []
 
     def apply(self, command: AnyCommand) -> list[AnyEvent]:
-        events: list[AnyEvent] = []
+        events = self._events = list[AnyEvent]()
         for book in self.books.values():
             book.begin(command.at, events, self.done)
         refused = self._do(command)
@@ -63,13 +69,10 @@ class NaiveMarket:
         """The books in the order in which the command came to them."""
         if not isinstance(command, Expire | CancelAll):
             return self.books.values()
-        reason = "expired" if isinstance(command, Expire) else "canceled"
-        withdrawn = [one for one in self.done[self._done_before :] if one.done_reason == reason]
-        came = [one.command.product_id for one in withdrawn]
-        return [self.books[product_id] for product_id in dict.fromkeys([*came, *sorted(self.books)])]
+        return [self.books[product_id] for product_id in dict.fromkeys([*self.came, *sorted(self.books)])]
 
     def _do(self, command: AnyCommand) -> AnyEvent | None:
-        self._done_before = len(self.done)
+        self.came = []
         match command:
             case PlaceOrder():
                 return self._place(command)
@@ -86,8 +89,9 @@ class NaiveMarket:
                     and command.product_id in (None, one.command.product_id)
                     and self.books[one.command.product_id].status != "halted"
                 ]
-                for order in mine[: command.limit]:
-                    self.books[order.command.product_id].close(order, "canceled")
+                self._withdraw(mine[: command.limit], "canceled")
+            case CancelAllAfter():
+                return self._switch(command)
             case CancelProduct():
                 open_here = [one for one in self.orders.values() if one.where != "nowhere"]
                 here = [one for one in open_here if one.command.product_id == command.product_id]
@@ -192,11 +196,40 @@ class NaiveMarket:
     def _expire(self, at: int) -> None:
         open_ = [one for one in self.orders.values() if one.where != "nowhere"]
         due = [one for one in open_ if one.command.expire_at is not None and one.command.expire_at <= at]
-        for order in sorted(due, key=lambda one: (one.command.expire_at, one.number))[:1_000]:
-            self.books[order.command.product_id].close(order, "expired")
+        expired = sorted(due, key=lambda one: (one.command.expire_at, one.number))[:1_000]
+        self._withdraw(expired, "expired")
+        self._let_fall(at, 1_000 - len(expired))
         for product_id in sorted(self.books):
             self.books[product_id].pass_time()
             self.books[product_id].settle()
+
+    def _withdraw(self, orders: Iterable[NaiveOrder], reason: DoneReason) -> None:
+        for order in orders:
+            self.came.append(order.command.product_id)
+            self.books[order.command.product_id].close(order, reason)
+
+    def _switch(self, command: CancelAllAfter) -> AnyEvent | None:
+        was_on = self.switches.pop(command.account, None) is not None
+        if command.timeout <= 0 and not was_on:
+            return None
+        if command.timeout > 0:
+            self.switches[command.account] = min(command.at + command.timeout, UNITS_MAX)
+        return self._switched(command.at, command.account, fell=False)
+
+    def _switched(self, at: int, account: str, *, fell: bool) -> AnyEvent:
+        sequence, deadline = self._next(account), self.switches.get(account)
+        return SwitchChanged(at=at, account_sequence=sequence, account=account, deadline=deadline, fell=fell)
+
+    def _let_fall(self, at: int, left: int) -> None:
+        for deadline, account in sorted((deadline, account) for account, deadline in self.switches.items()):
+            if deadline > at or left <= 0:
+                return
+            orders = [one for one in self.orders.values() if one.where != "nowhere" and one.command.account == account]
+            self._withdraw(orders[:left], "canceled")
+            if len(orders) <= left:
+                del self.switches[account]
+                self._events.append(self._switched(at, account, fell=True))
+            left -= min(len(orders), left) + 1
 
     def _set_status(self, command: SetStatus) -> AnyEvent | None:
         book = self.books.get(command.product_id)
@@ -290,4 +323,5 @@ class NaiveMarket:
                 (asset, sum(one.amount for one in self.deposits if one.asset == asset))
                 for asset in sorted({one.asset for one in self.deposits})
             ],
+            switches=sorted(self.switches.items()),
         )

@@ -29,6 +29,7 @@ from venue.events import (
     StatusChanged,
     StopAccepted,
     StopActivated,
+    SwitchChanged,
     Traded,
 )
 from venue.ledger import FEES, Posting, imbalance, postings
@@ -122,6 +123,7 @@ class Witness:
                 | OrderChanged()
                 | OrderRefused()
                 | CancelRefused()
+                | SwitchChanged()
                 | AmendRefused()
                 | StopAccepted()
                 | StopActivated()

@@ -30,6 +30,7 @@ PRIVATE = {
     ("patch", "/orders/{id}"),
     ("post", "/orders"),
     ("post", "/orders/batch"),
+    ("post", "/orders/cancel-all-after"),
     ("post", "/products"),
     ("post", "/products/{id}/status"),
 }

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from venue.amends import Amended
 from venue.cashier import Credited
-from venue.desk import Placed
+from venue.desk import Armed, Placed
 from venue.errors import Malformed, RuleBroken, VenueError
 from venue.identity import wallet_id_of
 from venue.instants import rfc3339
@@ -147,6 +147,19 @@ class BatchedOrder(Answer):
         if isinstance(answer, Placed):
             return cls(status=202 if answer.pending else 200, order=PlacedOrder.placed(answer))
         return cls(status=answer.status, error=Error(**error_body(answer, request_id)))
+
+
+class SwitchView(Answer):
+    """A dead-man switch: all orders are cancelled about `trigger_time` unless it is set again; null: it is off."""
+
+    current_time: str
+    trigger_time: str | None
+
+    @classmethod
+    def of(cls, armed: Armed) -> "SwitchView":
+        """Write a switch."""
+        falls = rfc3339(armed.at + armed.timeout_s * 1_000_000) if armed.timeout_s else None
+        return cls(current_time=rfc3339(armed.at), trigger_time=falls)
 
 
 class AccountView(Answer):

@@ -157,6 +157,12 @@ class OrderChange(Request):
         return Change(price=self.price, size=self.size, amend_id=self.amend_id)
 
 
+class DeadMansSwitch(Request):
+    """How many seconds the account wants to be waited for; 0: its orders stay whatever happens."""
+
+    timeout: Annotated[int, Field(ge=0, le=86_400)]
+
+
 class CancelScope(Request):
     """Where the order to cancel is: ccxt says it here."""
 

@@ -23,6 +23,7 @@ from venue.events import (
     OrderRefused,
     ProductListed,
     StatusRefused,
+    SwitchChanged,
 )
 from venue.products import Asset, Product
 from venue.wire import TapeRecord, WalletChanged
@@ -151,7 +152,7 @@ def _product_of(event: AnyEvent, rules: Rules) -> Product | None:
         case ProductListed():
             rules.learn(event.product)
             return event.product
-        case Deposited() | DepositRefused() | CancelRefused():
+        case Deposited() | DepositRefused() | CancelRefused() | SwitchChanged():
             return None
         case OrderRefused() | AmendRefused() | ListingRefused() | StatusRefused():
             # It may have been refused for the very reason that there is no such product.

@@ -85,6 +85,17 @@ class CancelAll(Command, frozen=True, kw_only=True, tag="cancel_all"):
     limit: int = 1_000
 
 
+class CancelAllAfter(Command, frozen=True, kw_only=True, tag="cancel_all_after"):
+    """Take every open order of this account out of all books of the shard, `timeout` µs from now; 0: do not.
+
+    A dead-man switch: it is set anew by each of these, and falls when none has come in time. What expires is not asked
+    whether its market is halted, and neither is what ends so. Whatever is left of the orders after one Expire is due.
+    """
+
+    account: str
+    timeout: int
+
+
 class CancelProduct(Command, frozen=True, kw_only=True, tag="cancel_product"):
     """Take every order out of one book, the oldest first, at most `limit` of them: repeat it until nothing happens."""
 
@@ -93,7 +104,7 @@ class CancelProduct(Command, frozen=True, kw_only=True, tag="cancel_product"):
 
 
 class Expire(Command, frozen=True, kw_only=True, tag="expire"):
-    """What is due at `at` happens: orders expire, halts and auctions come to their end, auctions tell how they stand.
+    """What is due at `at` happens: orders expire, switches fall, halts and auctions end, auctions tell how they stand.
 
     Nothing is due by itself: an order is good until this command says otherwise. Send it whenever `Engine.due` has
     come, before any other command of that time.
@@ -129,5 +140,14 @@ class ListProduct(Command, frozen=True, kw_only=True, tag="list"):
 
 
 AnyCommand = (
-    PlaceOrder | CancelOrder | CancelAll | Deposit | ListProduct | AmendOrder | CancelProduct | Expire | SetStatus
+    PlaceOrder
+    | CancelOrder
+    | CancelAll
+    | CancelAllAfter
+    | Deposit
+    | ListProduct
+    | AmendOrder
+    | CancelProduct
+    | Expire
+    | SetStatus
 )

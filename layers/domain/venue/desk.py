@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from venue.commands import CancelAll, CancelOrder, PlaceOrder
+from venue.commands import CancelAll, CancelAllAfter, CancelOrder, PlaceOrder
 from venue.errors import Malformed, NotFound, RuleBroken, Unavailable, VenueError
 from venue.handover import HandOver
 from venue.identity import order_id_of
@@ -40,6 +40,14 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
     """The orders that a cancel took out of the book; none yet when it is `pending` in the order queue."""
 
     order_ids: list[str] = []
+    pending: bool = False
+
+
+class Armed(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead-man switch as it was set, about `at` (µs), for so many seconds; 0: off. pending: not everywhere yet."""
+
+    at: int
+    timeout_s: int
     pending: bool = False
 
 
@@ -141,10 +149,7 @@ class OrderDesk:
         command = CancelAll(account=account, product_id=product_id)
         cancelled: list[str] = []
         pending = False
-        owners = self._owners(product_id)
-        if product_id is None:
-            # Also the shards whose owner nobody knows now: their orders end by the queue.
-            owners = {shard: owners.get(shard) for shard in sorted({*owners, *self._markets.shards()})}
+        owners = self._everywhere() if product_id is None else self._owners(product_id)
         for shard, owner in owners.items():
             for _ in range(ROUNDS_MAX):
                 outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
@@ -155,6 +160,19 @@ class OrderDesk:
                 if not outcome.more:
                     break
         return Cancelled(order_ids=cancelled, pending=pending)
+
+    def cancel_all_after(self, timeout_s: int, *, account: str, wait: bool = True) -> Armed:
+        """Cancel all of an account's orders unless it asks again within the timeout; 0: do not. In every shard.
+
+        Raises Unavailable when some shard may not have heard of it; then it may be sent again.
+        """
+        now = self._clock()
+        command = CancelAllAfter(account=account, timeout=timeout_s * 1_000_000)
+        outcomes = [
+            self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
+            for shard, owner in self._everywhere().items()
+        ]
+        return Armed(at=now, timeout_s=timeout_s, pending=None in outcomes)
 
     def _secured(self, ticket: Ticket, market: Market, account: str) -> tuple[PlaceOrder, PlaceOrder]:
         """Give what is asked, and the command to hand over, its hold taken."""
@@ -216,6 +234,11 @@ class OrderDesk:
             return dict(self._markets.owners()) or {0: None}
         except Unavailable:
             return {0: None}
+
+    def _everywhere(self) -> dict[int, str | None]:
+        """Every shard, also those whose owner nobody knows now: what they are asked waits in the queue."""
+        owners = self._owners(None)
+        return {shard: owners.get(shard) for shard in sorted({*owners, *self._markets.shards()})}
 
     def _placed(self, command: PlaceOrder, product: Product, outcome: Outcome) -> Placed:
         if outcome.orders:

@@ -23,6 +23,7 @@ from venue.events import (
     StatusChanged,
     StopAccepted,
     StopActivated,
+    SwitchChanged,
     Traded,
 )
 from venue.identity import wallet_id_of
@@ -31,6 +32,7 @@ from venue.messages import (
     Activate,
     AmendRejected,
     Auction,
+    CancelAllAfter,
     CancelRejected,
     Changed,
     Deposit,
@@ -308,6 +310,16 @@ def auction(event: AuctionIndicated, product: Product) -> Auction:
         indicative_open_size=product.format_size(event.volume),
         surplus=product.format_size(abs(event.surplus)),
         surplus_side=None if not event.surplus else "buy" if event.surplus > 0 else "sell",
+    )
+
+
+def cancel_all_after(event: SwitchChanged) -> CancelAllAfter:
+    """Tell the owner of the dead-man switch."""
+    return CancelAllAfter(
+        time=rfc3339(event.at),
+        deadline=None if event.deadline is None else rfc3339(event.deadline),
+        fell=event.fell,
+        user_sequence=event.account_sequence,
     )
 
 

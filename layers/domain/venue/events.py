@@ -266,6 +266,18 @@ class CancelRefused(Event, frozen=True, tag="cancel_refused"):
     reason: str
 
 
+class SwitchChanged(Event, frozen=True, tag="switch"):
+    """An account's dead-man switch is set to fall at `deadline` (µs), or is off (None): taken back, or because it fell.
+
+    Private; no product sequence. Those of its orders that ended so are told before.
+    """
+
+    account_sequence: int
+    account: str
+    deadline: int | None
+    fell: bool = False
+
+
 class DepositRefused(Event, frozen=True, tag="deposit_refused"):
     """No money came in, and `transfer_id` is still free: the command's amount was not one. Private."""
 
@@ -341,4 +353,5 @@ AnyEvent = (
     | StatusChanged
     | StatusRefused
     | AuctionIndicated
+    | SwitchChanged
 )

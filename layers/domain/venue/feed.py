@@ -26,6 +26,7 @@ from venue.events import (
     StatusChanged,
     StopAccepted,
     StopActivated,
+    SwitchChanged,
     Traded,
 )
 from venue.instants import rfc3339
@@ -216,6 +217,8 @@ def _without_product(event: AnyEvent, assets: Iterable[Asset]) -> Iterator[Publi
             yield Publication((user_topic_of(event.account),), dialect.cancel_rejected(event))
         case OrderRefused():
             yield Publication((user_topic_of(event.account),), dialect.unpriced_rejected(event))
+        case SwitchChanged():
+            yield Publication((user_topic_of(event.account),), dialect.cancel_all_after(event))
         case AmendRefused():
             yield Publication((user_topic_of(event.account),), dialect.amend_rejected(event))
         case _:

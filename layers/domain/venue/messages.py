@@ -191,6 +191,18 @@ class CancelRejected(Message, frozen=True, kw_only=True, tag="cancel_rejected"):
     user_sequence: int
 
 
+class CancelAllAfter(Message, frozen=True, kw_only=True, tag="cancel_all_after"):
+    """The account's dead-man switch falls at `deadline`; without one it is off, and with `fell` it has just fallen.
+
+    Each shard has one, so that this comes once for each. Private.
+    """
+
+    time: str
+    deadline: str | None = None
+    fell: bool = False
+    user_sequence: int
+
+
 class Deposit(Message, frozen=True, kw_only=True, tag="deposit"):
     """Money came in. Private."""
 
@@ -332,6 +344,7 @@ AnyMessage = (
     | Rejected
     | AmendRejected
     | CancelRejected
+    | CancelAllAfter
     | MarketState
     | Auction
     | Deposit

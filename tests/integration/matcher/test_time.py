@@ -9,7 +9,7 @@ from tests.cluster.database import NewDatabase
 from tests.cluster.flow import BTC_USD, limit
 from tests.integration.matcher.conftest import StartMatcher
 from tests.integration.matcher.test_durability import check_books
-from venue.commands import AmendOrder, PlaceOrder, SetStatus
+from venue.commands import AmendOrder, CancelAllAfter, PlaceOrder, SetStatus
 
 
 def lasting(order: PlaceOrder, *, seconds: float) -> PlaceOrder:
@@ -80,3 +80,15 @@ def test_an_amend_changes_an_order_once_and_moves_its_hold(start_matcher: StartM
     other = matcher.submit(replace(amend, amend_id=str(uuid4()), account="mallory"))
     assert (other.orders, other.refused) == ([], "not_found")
     assert database.rows("SELECT size, hold FROM orders") == [(8, order.hold + more)]
+
+
+def test_a_dead_mans_switch_survives_its_matcher(start_matcher: StartMatcher, database: NewDatabase) -> None:
+    matcher = start_matcher().wait_until_ready()
+    matcher.submit_all(limit("buy", 100, 5), limit("buy", 101, 5), limit("buy", 102, 5, account="bob"))
+    matcher.submit(CancelAllAfter(account="alice", timeout=1_500_000))
+    matcher.kill()
+    start_matcher().wait_until_ready().wait_until(
+        lambda: database.rows("SELECT count(*) FROM orders WHERE done_reason = 'canceled'") == [(2,)]
+    )
+    assert database.rows("SELECT status FROM orders WHERE account = 'bob'") == [("open",)]
+    check_books(database)

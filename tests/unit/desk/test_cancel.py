@@ -146,3 +146,25 @@ def test_cancel_all_reaches_the_shards_whose_owner_nobody_knows(venue: MemoryVen
 def test_cancel_all_waits_in_the_queue_when_nobody_answers(venue: MemoryVenue) -> None:
     venue.matcher.url = None
     assert venue.desk.cancel_all(account=ALICE) == Cancelled(pending=True)
+
+
+# The dead-man switch.
+
+
+def test_a_dead_mans_switch_falls_unless_it_is_set_again(venue: MemoryVenue) -> None:
+    venue.desk.place(BUY, account=ALICE)
+    armed = venue.desk.cancel_all_after(30, account=ALICE)
+    assert (armed.at, armed.timeout_s, armed.pending) == (venue.clock.now, 30, False)
+    venue.clock.now += 29_000_000
+    venue.desk.cancel_all_after(30, account=ALICE)
+    venue.clock.now += 29_000_000
+    venue.desk.cancel_all(account=BOB)
+    assert venue.wallets.balance(ALICE, "USD").held > 0
+    venue.clock.now += 1_000_000
+    venue.desk.cancel_all(account=BOB)
+    assert venue.wallets.balance(ALICE, "USD").held == 0
+
+
+def test_with_nobody_serving_the_switch_waits_in_the_queue(venue: MemoryVenue) -> None:
+    venue.matcher.url = None
+    assert venue.desk.cancel_all_after(30, account=ALICE).pending

@@ -103,3 +103,31 @@ def test_a_cancel_that_is_queued_is_answered_with_202(handler: Api, venue: Memor
     assert (answer.status, answer.body) == (202, order_id)
     assert (delete(handler, "/orders", prefer="respond-async").body) == []
     assert len(venue.queue.waiting) == 2
+
+
+# The dead-man switch.
+
+
+def arm(handler: Api, body: object, groups: str = "traders") -> Answer:
+    return call(handler, event("POST", "/orders/cancel-all-after", account=ALICE, body=body, groups=groups))
+
+
+def test_a_dead_mans_switch_is_answered_with_its_time(handler: Api) -> None:
+    armed = arm(handler, {"timeout": 30})
+    assert armed.status == 200
+    assert armed.body == {
+        "current_time": "2027-01-15T08:00:00.000000Z",
+        "trigger_time": "2027-01-15T08:00:30.000000Z",
+    }
+    assert arm(handler, {"timeout": 0}).body["trigger_time"] is None
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"timeout": -1}, {"timeout": 86_401}, {"timeout": "30"}, {"timeout": 1.5}], ids=str
+)
+def test_a_timeout_is_a_number_of_seconds_up_to_a_day(handler: Api, body: object) -> None:
+    assert refusal(arm(handler, body)) == (400, "malformed")
+
+
+def test_only_traders_have_one(handler: Api) -> None:
+    assert refusal(arm(handler, {"timeout": 30}, groups="operators")) == (403, "forbidden")

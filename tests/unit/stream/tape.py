@@ -22,6 +22,7 @@ from venue.events import (
     StatusRefused,
     StopAccepted,
     StopActivated,
+    SwitchChanged,
     Traded,
 )
 from venue.products import Asset, Product
@@ -233,6 +234,11 @@ def indicated(**other: Any) -> AuctionIndicated:
         "surplus": -5_000,
     }
     return AuctionIndicated(**{**fields, **other})
+
+
+def switched(**other: Any) -> SwitchChanged:
+    fields: dict[str, Any] = {"at": AT, "account_sequence": 17, "account": "alice", "deadline": AT + 1_000_000}
+    return SwitchChanged(**{**fields, **other})
 
 
 def level(sequence: int, price: int, size: int, side: str = "buy") -> LevelChanged:

@@ -120,6 +120,16 @@ def test_a_markets_state_and_its_auction_are_told_on_the_status_channel() -> Non
     assert (nothing["indicative_open_size"], "indicative_open_price" in nothing) == ("0.0000", False)
 
 
+def test_a_dead_man_switch_is_told_to_its_account() -> None:
+    (set_, fallen) = heard("user#alice", record(tape.switched(), tape.switched(deadline=None, fell=True), product=None))
+    assert (set_["type"], set_["deadline"], set_["user_sequence"]) == (
+        "cancel_all_after",
+        TIME.replace(":20.", ":21."),
+        17,
+    )
+    assert (fallen["fell"], "deadline" in fallen) == (True, False)
+
+
 def test_what_was_refused_for_an_unknown_product_holds_up_no_tape() -> None:
     events: list[Any] = [tape.amend_refused(product_id="XXX-USD"), tape.status_refused()]
     batch = wire.Batch(shard=0, sequence=1, at=tape.AT, events=events, postings=[])
