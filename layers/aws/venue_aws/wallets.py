@@ -24,8 +24,9 @@ from venue_aws.patience import CONNECT_S, CONTENTION_S, TABLE_READ_S, TABLE_RETR
 # Orders and settlement of one account meet in one wallet; DynamoDB then lets one through and cancels the other.
 ATTEMPTS_MAX = 6
 _BACKOFF_S = 0.02
-# DynamoDB deletes a hold's item after this. Its order's id is then known to the journal alone, see docs/adr/0014.
-KEPT_S = 30 * 24 * 3600
+# DynamoDB deletes a hold's item after this, also that of an order that is still open: it can be cancelled then, and not
+# amended any more. Its id is known to the journal alone from then on, see docs/adr/0014.
+KEPT_S = 180 * 24 * 3600
 # The index of the holds by account, the newest last.
 BY_ACCOUNT = "by_account"
 # What is claimed under this prefix is no hold, and is kept for ever.

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from uuid import uuid4
 
 import boto3
 import msgspec
@@ -18,7 +19,7 @@ from tests.cluster.process import MatcherProcess
 from tests.integration.matcher.conftest import Environment, NewQueue, StartMatcher
 from tests.integration.stream.conftest import CONTEXT, TapeStream
 from tests.integration.tables import Tables
-from venue.commands import CancelAll, Deposit, PlaceOrder
+from venue.commands import AmendOrder, CancelAll, Deposit, PlaceOrder
 from venue.errors import RuleBroken
 from venue.handover import HandOver
 from venue.ledger import hold_asset
@@ -349,6 +350,40 @@ def test_a_hold_for_a_product_that_the_matcher_does_not_know_is_freed(stand: Sta
     assert stand.reconcile().freed == 1
     assert stand.wallet("alice", "USD") == (RICH, 0)
     assert stand.reconcile().differences == []
+
+
+def test_the_holds_of_amends_are_looked_at_like_those_of_orders(stand: Stand) -> None:
+    order = limit("buy", 100, 5)
+    stand.place(order)
+
+    def amend(size: int, *, more_than: PlaceOrder) -> AmendOrder:
+        made = AmendOrder(
+            amend_id=str(uuid4()),
+            order_id=order.order_id,
+            account=order.account,
+            product_id=order.product_id,
+            side=order.side,
+            size=size,
+            hold=max(0, limit("buy", 100, size).hold - more_than.hold),
+        )
+        assert stand.wallets.hold_more(made, asset="USD", at=stand.clock()) is None
+        return made
+
+    stand.matcher.submit(amend(7, more_than=order))
+    assert stand.reconcile().differences == []  # not settled yet
+    stand.settle()
+    stand.matcher.submit(amend(6, more_than=limit("buy", 100, 7)))  # which takes nothing
+    stand.settle()
+    whole = stand.wallet("alice", "USD")
+    amend(9, more_than=limit("buy", 100, 6))  # and gets lost
+    assert stand.reconcile().differences == []
+    stand.skew_us = FORGOTTEN_US + 1
+    found = stand.reconcile()
+    assert (found.differences, found.forgotten, found.freed) == ([], 1, 0)
+    stand.settle()
+    assert stand.wallet("alice", "USD") == whole
+    found = stand.reconcile()
+    assert (found.differences, found.forgotten, found.freed) == ([], 0, 0)
 
 
 def test_claims_of_transfers_are_no_holds(stand: Stand) -> None:
