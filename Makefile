@@ -4,7 +4,7 @@ SETUP := $(PYTHON) local/setup.py
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test check invoke record prove bench plan api lock clean
+.PHONY: help setup up down status logs demo test check template invoke record prove bench plan api lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: ## Every test, the end-to-end ones on a venue of their own
 
 check: ## Format, lint, types, architecture, templates: under a minute
 	@$(SETUP) && $(RUN) local.check
+
+template: ## Other people's checks on the templates: SAM, cfn-lint, checkov, cdk-nag; writes .local/template.json
+	@$(SETUP) && $(RUN) tests.template.audit
 
 invoke: ## One function on its recorded event (FUNCTION=PlaceOrder)
 	@$(SETUP) && $(RUN) local.invoke $(FUNCTION)

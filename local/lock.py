@@ -40,7 +40,7 @@ def main() -> int:
     """Renew every lock of the repository. Gives the exit code."""
     try:
         compile_lock(ROOT / "requirements.lock", "--group", "dev", "pyproject.toml")
-        for tool in ("ministack", "sam", "mutation", "uv"):
+        for tool in ("ministack", "sam", "mutation", "uv", "lint", "checkov", "nag"):
             compile_lock(LOCKS / f"{tool}.lock", LOCKS / f"{tool}.in")
         compile_lock(LOCKS / "redis.lock", LOCKS / "redis.in", "--no-deps")
         lock_parts()

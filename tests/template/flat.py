@@ -1,6 +1,7 @@
 """Lays nested stacks flat: what they make stands beside what the root makes, and refers to it directly."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,13 +13,15 @@ _STACK: Final = "AWS::CloudFormation::Stack"
 def flatten(root: Template, nested: Mapping[str, Template]) -> Template:
     """The root's resources and those of every nested template, parameters and outputs worked out.
 
-    `nested` gives the template of each stack resource of the root, by its logical name. Raises ValueError where two
-    templates use one name for a resource.
+    `nested` gives the template of each stack resource of the root, by its logical name. Where a name is taken already,
+    that of its stack comes before it.
     """
     resources = {name: part for name, part in root["Resources"].items() if part["Type"] != _STACK}
     outputs: dict[tuple[str, str], Any] = {}
     for stack, whole in nested.items():
         done = resolve(whole, _parameters(whole, root["Resources"][stack]["Properties"].get("Parameters", {})))
+        if set(resources) & set(done["Resources"]):
+            done = _renamed(done, stack)
         if twice := set(resources) & set(done["Resources"]):
             raise ValueError(f"{stack} and another template both have {sorted(twice)}")
         resources |= done["Resources"]
@@ -41,6 +44,15 @@ def _parameters(of: Template, given: Mapping[str, Any]) -> dict[str, Any]:
         if declared["Type"] == "CommaDelimitedList" or declared["Type"].startswith("List<"):
             values[name] = value.split(",") if isinstance(value, str) else {"Fn::Split": [",", value]}
     return values
+
+
+def _renamed(of: Template, stack: str) -> Template:
+    text = json.dumps(of)
+    for name in of["Resources"]:
+        text = re.sub(rf'"{name}"', f'"{stack}{name}"', text)
+        text = re.sub(rf"\$\{{{name}\b", f"${{{stack}{name}", text)
+    renamed: Template = json.loads(text)
+    return renamed
 
 
 def _link(node: Any, outputs: Mapping[tuple[str, str], Any]) -> Any:

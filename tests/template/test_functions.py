@@ -39,7 +39,7 @@ def test_every_function_has_a_role_of_its_own(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_functions_role_borrows_nothing_from_aws_but_logs_traces_and_its_place_in_the_network(stage: str) -> None:
     for name, role in of_type(deployed(stage), "AWS::IAM::Role").items():
-        if "apigateway" in str(role["AssumeRolePolicyDocument"]):
+        if "lambda.amazonaws.com" not in str(role["AssumeRolePolicyDocument"]):
             continue
         borrowed = {str(arn).rpartition("/")[2].rstrip("'}") for arn in role.get("ManagedPolicyArns", [])}
         assert borrowed <= BORROWED, name
@@ -160,3 +160,21 @@ def sources(stage: str) -> dict[str, dict[str, Any]]:
 def test_every_function_knows_the_client_for_which_tokens_are_made(stage: str) -> None:
     for name, function in of_type(deployed(stage), "AWS::Lambda::Function").items():
         assert function["Environment"]["Variables"]["USER_POOL_CLIENT_ID"] == {"Ref": "UserPoolClient"}, name
+
+
+@pytest.mark.parametrize("stage", CLOUD_STAGES)
+def test_functions_reach_the_database_through_the_proxy_and_the_matcher_does_not(stage: str) -> None:
+    functions = of_type(deployed(stage), "AWS::Lambda::Function").values()
+    variables = [function.get("Environment", {}).get("Variables", {}) for function in functions]
+    with_database = [each for each in variables if "DATABASE_SECRET_ARN" in each]
+    assert with_database
+    for each in with_database:
+        assert each["DATABASE_PROXY"] == {"Fn::GetAtt": ["Proxy", "Endpoint"]}, each["POWERTOOLS_SERVICE_NAME"]
+    (task,) = of_type(deployed(stage), "AWS::ECS::TaskDefinition").values()
+    assert "Proxy" not in str(task)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_the_functions_are_told_is_encrypted_with_our_key(stage: str) -> None:
+    for name, function in of_type(deployed(stage), "AWS::Lambda::Function").items():
+        assert function["KmsKeyArn"] == {"Fn::GetAtt": ["SecretsKey", "Arn"]}, name

@@ -6,8 +6,8 @@ from matcher.shell.wiring import LEASE_S
 from tests.template.model import NESTED, STAGES, deployed, of_type, template
 from venue.desk import DEADLINE_US
 
-# Log delivery knows S3's own keys only.
-WITHOUT_OUR_KEY = {"TapeAccessLogs"}
+# Log delivery knows S3's own keys only; and what is public needs no key of ours.
+WITHOUT_OUR_KEY = {"TapeAccessLogs", "EdgeLogs", "WebBucket"}
 
 
 @pytest.mark.parametrize("stage", STAGES)

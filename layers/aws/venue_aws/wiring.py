@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from venue_aws.broadcasting import Broadcast
     from venue_aws.cache import Cache
     from venue_aws.clearing import Clearing
-    from venue_aws.database import Database
+    from venue_aws.database import Database, DatabaseLogin
     from venue_aws.endings import EndingSessions
     from venue_aws.markets import Markets
     from venue_aws.queues import EventsQueue
@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tape_stream: str | None = None
     tape_bucket: str | None = None
     database_secret_arn: str | None = None
+    database_proxy: str | None = None
     redis_secret_arn: str | None = None
     matcher_url: str | None = None
     user_pool_id: str | None = None
@@ -128,11 +129,9 @@ def redis() -> "Cache":
 @cache
 def database() -> "Database":
     """The journal's database, read only."""
-    from venue_aws.database import Database, DatabaseLogin
+    from venue_aws.database import Database
 
-    arn = settings().need("database_secret_arn")
-    # Secrets Manager's own rotation keeps further fields in the secret, and may write the port as text.
-    return Database(lambda: msgspec.convert(secret(arn), DatabaseLogin, strict=False))
+    return Database(_login())
 
 
 @cache
@@ -320,14 +319,19 @@ def events_queue() -> "EventsQueue":
 @cache
 def ledger_database() -> "Database":
     """The journal's database, for the sums that reconciliation keeps."""
-    from venue_aws.database import Database, DatabaseLogin
+    from venue_aws.database import Database
+
+    return Database(_login(), statement_timeout_ms=patience.LEDGER_STATEMENT_S * 1000, writes=True)
+
+
+def _login() -> "Callable[[], DatabaseLogin]":
+    from venue_aws.database import DatabaseLogin
 
     arn = settings().need("database_secret_arn")
-    return Database(
-        lambda: msgspec.convert(secret(arn), DatabaseLogin, strict=False),
-        statement_timeout_ms=patience.LEDGER_STATEMENT_S * 1000,
-        writes=True,
-    )
+    # The secret names the cluster itself, as its rotation needs it. A proxy has the same users, and always this port.
+    proxy = {"host": settings().database_proxy, "port": 5432} if settings().database_proxy else {}
+    # Secrets Manager's own rotation keeps further fields in the secret, and may write the port as text.
+    return lambda: msgspec.convert(secret(arn) | proxy, DatabaseLogin, strict=False)
 
 
 @cache
