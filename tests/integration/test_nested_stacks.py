@@ -10,7 +10,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.template.model import NESTED, Template, of_type, resolved, template
+from tests.template.model import NESTED, of_type, resolved, template
+from tests.template.resolver import Template
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
