@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
@@ -22,6 +23,7 @@ log = logging.getLogger("matcher.share")
 POLL_S: Final = 0.15
 # How long a process leaves a free shard to others, for each one that it has already.
 POLITE_S: Final = 0.25
+_SAVE_AGAIN_S: Final = 10.0
 # These ends are part of life; any other exception is a defect and is logged with its trace.
 EXPECTED: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, MatcherError)
 
@@ -57,6 +59,7 @@ class Share:
         self._wake = asyncio.Event()
         self._backoff = Backoff()
         self._free_since: float | None = None
+        self._save_after = float("-inf")
         self._follower: Follower | None = None
         self._sequencer: Sequencer | None = None
         self._epoch = 0
@@ -145,14 +148,11 @@ class Share:
                     journal=journal,
                     relay=relay,
                 )
-                try:
-                    await tenure.run(stop=self._stop, serving=self._serving)
-                finally:
-                    # Before the connections are closed: the next owner waits for nothing else.
-                    self._serving(None)
-                    await lease.release()
+                await tenure.run(stop=self._stop, serving=self._serving)
         finally:
+            self._serving(None)
             self._holdings.owned -= 1
+            await lease.release()
             log.info("lease_released", extra={"shard": self._shard, "epoch": lease.epoch})
 
     async def _stand_by(self, own: asyncpg.Connection, follower: Follower) -> Lease | None:
@@ -178,7 +178,8 @@ class Share:
                 await self._save(own, follower)
                 await wait_for(self._wake, POLL_S if self._free_since is None else POLITE_S / 5)
         finally:
-            if not own.is_closed():
+            # A lease that was just taken is not lost over this: where the connection is gone, its renewal will tell.
+            with suppress(*EXPECTED):
                 await own.remove_listener(CHANNEL, wake)
         return None
 
@@ -203,11 +204,17 @@ class Share:
     async def _save(self, own: asyncpg.Connection, follower: Follower) -> None:
         """Write a checkpoint when one is due, and only in a process that nobody's orders wait for."""
         every = self._parts.checkpoint_commands * STANDBY_SHARE
-        if self._holdings.owned or follower.commands - follower.saved < every:
+        now = asyncio.get_running_loop().time()
+        if self._holdings.owned or follower.commands - follower.saved < every or now < self._save_after:
             return
-        follower.saved = max(follower.saved, await checkpoints.newest(own, self._shard))
-        if follower.commands - follower.saved >= every:
-            await follower.save(own)
+        try:
+            follower.saved = max(follower.saved, await checkpoints.newest(own, self._shard))
+            if follower.commands - follower.saved >= every:
+                await follower.save(own)
+        except asyncpg.PostgresError as error:
+            # It stands by all the same; a connection that is gone is noticed by whatever it does next.
+            self._save_after = now + _SAVE_AGAIN_S
+            log.error("checkpoint_failed", extra={"shard": self._shard, "error": repr(error)})
 
     def _serving(self, sequencer: Sequencer | None) -> None:
         self._sequencer = sequencer

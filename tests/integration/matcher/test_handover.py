@@ -149,6 +149,8 @@ def test_where_no_checkpoint_can_be_written_orders_are_refused_in_the_end(
     start_matcher: StartMatcher, database: NewDatabase
 ) -> None:
     owner = start_matcher(CHECKPOINT_COMMANDS="1000").wait_until_ready()
+    standby = start_matcher(CHECKPOINT_COMMANDS="1000")
+    standby.wait_until(lambda: standby.has_logged("standing_by"))
     database.run("ALTER TABLE checkpoints RENAME TO away")
     orders = flow(30, 4300)
     taken = 0
@@ -163,4 +165,6 @@ def test_where_no_checkpoint_can_be_written_orders_are_refused_in_the_end(
     database.run("ALTER TABLE away RENAME TO checkpoints")
     owner.wait_until(lambda: owner.post(orders[taken]).status == 200)
     assert owner.has_logged("checkpoint_failed")
+    assert standby.has_logged("checkpoint_failed")
+    assert not standby.has_logged("stepped_down")
     check_books(database)
