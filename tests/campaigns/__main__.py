@@ -21,6 +21,7 @@ CAMPAIGNS = (
     "failover",
     "kill",
     "mutation",
+    "planted",
     "redelivery",
     "simulation",
     "zombie",

@@ -16,7 +16,7 @@ from tests.naive.witness import Witness
 from tests.simulation.database import Committed, Held
 from tests.simulation.wallets import Key, Wallet
 from venue import wire
-from venue.commands import AnyCommand, CancelAll, CancelOrder, Deposit, PlaceOrder
+from venue.commands import AnyCommand, CancelAll, CancelOrder, Deposit, Expire, PlaceOrder
 from venue.events import AnyEvent, CancelRefused, Deposited, OrderRefused, Traded
 from venue.ledger import WORLD, imbalance, postings
 from venue.orders import Order
@@ -109,6 +109,9 @@ class Auditor:
             if command.at < self._at:
                 self.fail("time never runs backwards", f"batch {batch.sequence}")
             self._at = command.at
+            due = self.engine.due
+            if due is not None and due <= command.at and not isinstance(command, Expire):
+                self.fail("what is due is done first", f"batch {batch.sequence}: due at {due}, not at {command.at}")
             events = self.engine.apply(command)
             told += events
             self._witness.see(command, events)

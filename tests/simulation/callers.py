@@ -35,6 +35,7 @@ class Instance:
 
     def __init__(self, callers: "Callers", number: int) -> None:
         loop, trouble = callers.loop, callers.trouble
+        self.table = callers.table
         process = self.process = Process(f"desk-{number}", loop.time)
         sqs: Any = Sqs(process, [callers.orders], trouble)
         records = Records(process, callers.database, trouble)

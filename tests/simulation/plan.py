@@ -1,11 +1,12 @@
 """What happens in a run: who asks for what, what goes wrong, and when. Data, so that a failing run can be cut down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
 import msgspec
 
+from tests.simulation.process import EPOCH_US
 from tests.simulation.trouble import AT_ONCE, LASTING, ONCE
 from venue.orders import OrderType, Side, TimeInForce
 from venue.products import Asset, Product
@@ -26,9 +27,10 @@ ACME: Final = Product(
 )
 BOLT: Final = msgspec.structs.replace(ACME, id="BOLT-USD", base=Asset(id="BOLT", name="Bolt", scale=0), maker_bps=0)
 PRODUCTS: Final = [ACME, BOLT]
-ACCOUNTS: Final = ("ann", "bob", "cat")
+ACCOUNTS: Final = ("ann", "bob", "cat", "dan")
 # So long do the callers call and the faults fall; then the venue comes to rest.
 LENGTH_S: Final = 9.0
+SLEEPER: Final = "sleeper"
 
 
 class Deposit(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
@@ -92,8 +94,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[Deposit | Place | Cancel | CancelAll | Fault]
 
 
-def plan_of(seed: int) -> Plan:
-    """Draw the run of a seed."""
+def plan_of(seed: int, *, trouble: Sequence[str] = ()) -> Plan:
+    """Draw the run of a seed; with no other kinds of `trouble` than these, where any are named.
+
+    SLEEPER among them: nothing but an owner that sleeps, and a few callers.
+    """
     rng = Random(seed)
     steps: list[Step] = []
     for account in ACCOUNTS:
@@ -102,21 +107,38 @@ def plan_of(seed: int) -> Plan:
                 Deposit(at=rng.uniform(0.5, 2.0), number=len(steps), account=account, asset=asset, amount=amount)
             )
     bursts = [rng.uniform(2.5, LENGTH_S) for _ in range(4)]
-    for _ in range(rng.randrange(24, 48)):
+    sleeps = SLEEPER in trouble
+    for _ in range(4 if sleeps else rng.randrange(24, 48)):
         at = rng.uniform(2.5, LENGTH_S) if rng.randrange(2) else rng.choice(bursts) + rng.uniform(0, 0.05)
         steps.append(_action(rng, at, len(steps), steps))
-    kinds = ONCE + LASTING + AT_ONCE
-    for _ in range(rng.randrange(0, 9)):
-        kind = rng.choice(kinds)
-        steps.append(
-            Fault(
-                at=rng.uniform(1.0, LENGTH_S),
-                kind=kind,
-                seconds=rng.choice((0.3, 1.0, 3.0, 6.0, 9.0)) * rng.uniform(0.7, 1.3),
-                owner=rng.randrange(4) > 0,
-            )
-        )
+    # Most runs know a few kinds of trouble only: then each comes often, and several of one kind meet.
+    everything = ONCE + LASTING + AT_ONCE
+    kinds = rng.sample(everything, rng.choice((3, 6, 12, len(everything))))
+    kinds = list(trouble) or kinds
+    steps += [_fault(rng, rng.choice(kinds)) for _ in range(0 if sleeps else rng.randrange(0, 11))]
+    if sleeps or rng.randrange(3) == 0:
+        steps += _sleeper(rng, len(steps))
     return Plan(seed=seed, steps=sorted(steps, key=lambda step: step.at))
+
+
+def _sleeper(rng: Random, number: int) -> list[Step]:
+    """What takes most to come about: an owner sleeps until another has its shard, and wakes while callers ask it.
+
+    An account places an order with the other one, and cancels all it has with the one that wakes.
+    """
+    at, seconds = rng.uniform(1.5, 3.5), rng.uniform(3.5, 6.5)
+    account, woke = rng.choice(ACCOUNTS), at + seconds
+    ticket = Ticket(product_id=ACME.id, side="buy", price=ACME.format_price(60), size="1", client_oid=f"oid-{number}")
+    return [
+        Fault(at=at, kind="pause", seconds=seconds, owner=True),
+        Place(at=woke - rng.uniform(0.85, 1.2), number=number, account=account, ticket=ticket, tries=1, waits=True),
+        CancelAll(at=woke - rng.uniform(0.05, 0.6), number=number + 1, account=account, waits=True),
+    ]
+
+
+def _fault(rng: Random, kind: str) -> Fault:
+    seconds = rng.choice((0.3, 1.0, 3.0, 6.0, 9.0)) * rng.uniform(0.7, 1.3)
+    return Fault(at=rng.uniform(1.0, LENGTH_S), kind=kind, seconds=seconds, owner=rng.randrange(4) > 0)
 
 
 def _action(rng: Random, at: float, number: int, before: list[Step]) -> Action:
@@ -132,17 +154,17 @@ def _action(rng: Random, at: float, number: int, before: list[Step]) -> Action:
             of=of.number,
             waits=waits,
         )
-    if draw < 24:
+    if draw < 28:
         return CancelAll(at=at, number=number, account=account, waits=waits)
-    if draw < 32 and placed:
+    if draw < 40 and placed:
         again = rng.choice(placed)
         return msgspec.structs.replace(again, at=again.at + rng.choice((0.0, 0.01, 1.0, 5.0)), number=number)
     return Place(
-        at=at, number=number, account=account, ticket=_ticket(rng, number), tries=rng.choice((1, 2, 4)), waits=waits
+        at=at, number=number, account=account, ticket=_ticket(rng, number, at), tries=rng.choice((1, 2, 4)), waits=waits
     )
 
 
-def _ticket(rng: Random, number: int) -> Ticket:
+def _ticket(rng: Random, number: int, at: float) -> Ticket:
     side: Side = rng.choice(("buy", "sell"))
     type_: OrderType = "market" if rng.randrange(5) == 0 else "limit"
     product = ACME if rng.randrange(3) else BOLT
@@ -158,7 +180,8 @@ def _ticket(rng: Random, number: int) -> Ticket:
             funds=rng.choice(("3.33", "12.5", "77.01")) if by_funds else None,
             client_oid=client_oid,
         )
-    tif: TimeInForce = rng.choice(("GTC", "GTC", "GTC", "GTC", "IOC", "FOK"))
+    tif: TimeInForce = rng.choice(("GTC", "GTC", "GTC", "GTC", "GTT", "IOC", "FOK"))
+    until_s = at + rng.choice((0.5, 2.0, 6.0))
     return Ticket(
         product_id=product.id,
         side=side,
@@ -166,6 +189,7 @@ def _ticket(rng: Random, number: int) -> Ticket:
         size=size,
         time_in_force=tif,
         post_only=tif == "GTC" and rng.randrange(6) == 0,
+        cancel_after=EPOCH_US + round(until_s * 1_000_000) if tif == "GTT" else None,
         client_oid=client_oid,
     )
 

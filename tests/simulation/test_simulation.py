@@ -10,7 +10,7 @@ from tests.campaigns.report import Log
 from tests.simulation.plan import plan_of
 from tests.simulation.venue import play
 
-SEEDS = 200
+SEEDS = 300
 
 
 def test_the_promises_hold_on_many_seeds(tmp_path: Path) -> None:
