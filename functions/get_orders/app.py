@@ -1,4 +1,4 @@
-"""GET /orders, /orders/{id}, /fills: an account's orders and fills, as the journal has them."""
+"""GET /orders, /orders/{id}, /fills, /fees: an account's orders and fills, as the journal has them."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -11,7 +11,7 @@ from venue.errors import NotFound
 from venue.identity import order_id_of
 from venue.ports import Holds
 from venue_aws import wiring
-from venue_aws.answers import FillView, OrderView
+from venue_aws.answers import FeesView, FillView, OrderView
 from venue_aws.api import Api, answered, caller, page_headers
 from venue_aws.markets import Markets
 from venue_aws.pages import fill_cursor, order_cursor
@@ -58,6 +58,11 @@ def build(records: Callable[[], Records], holds: Callable[[], Holds], markets: C
         rules = markets().by_id()
         views = [FillView.of(fill, rules[fill.product_id]) for fill in found]
         return answered(views, headers=page_headers([fill_cursor(fill) for fill in found]))
+
+    @api.app.get("/fees", tags=["orders"], summary="The account's fee rates")
+    def fees() -> FeesView:
+        caller(api.app.current_event)
+        return FeesView.of(markets().products())
 
     return api
 

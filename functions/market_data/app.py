@@ -1,4 +1,4 @@
-"""Public market data: the clock, what is traded, books, tickers, trades. Redis knows all of it."""
+"""Public market data: the clock, what is traded, books, tickers, trades, which Redis knows; and their history."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal
@@ -8,15 +8,27 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from venue_aws import wiring
 from venue_aws.api import Api, answered, page_headers
+from venue_aws.history import History
 from venue_aws.markets import Markets
-from venue_aws.quotes import BookView, CurrencyView, MatchView, ProductView, TickerView, TimeView, TradeView
-from venue_aws.requests import ProductId, TradesQuery
+from venue_aws.quotes import (
+    BookView,
+    CurrencyView,
+    MatchView,
+    ProductView,
+    StatsView,
+    TickerView,
+    TimeView,
+    TradeView,
+    candle,
+)
+from venue_aws.requests import CandlesQuery, ProductId, TradesQuery
 
 Product = Annotated[ProductId, Path()]
+DAY_US = 86_400_000_000
 
 
-def build(markets: Callable[[], Markets], clock: Callable[[], int]) -> Api:
-    """Make the handler over the markets, which are reached when first needed. `clock` gives µs since 1970 UTC."""
+def build(markets: Callable[[], Markets], history: Callable[[], History], clock: Callable[[], int]) -> Api:
+    """Make the handler over its sources, reached when first needed. `clock` gives µs since 1970 UTC."""
     api = Api(cache_control="public, max-age=1")
     get = api.app.get
 
@@ -57,7 +69,23 @@ def build(markets: Callable[[], Markets], clock: Callable[[], int]) -> Api:
         cursors = [str(trade.trade_id) for trade in found]
         return answered([view.of(trade, rules) for trade in found], headers=page_headers(cursors))
 
+    @get("/products/<product_id>/candles", tags=["market data"], summary="Candles, newest first")
+    def candles(
+        product_id: Product, query: Annotated[CandlesQuery, Query()]
+    ) -> list[tuple[int, str, str, str, str, str]]:
+        rules = markets().product(product_id)
+        start, end, step = query.span(clock())
+        found = history().candles(product_id, start=start, end=end, step=step)
+        return [candle(each, rules) for each in found]
+
+    @get("/products/<product_id>/stats", tags=["market data"], summary="The last 24 hours")
+    def stats(product_id: Product) -> StatsView:
+        rules, now = markets().product(product_id), clock()
+        # One span that is longer than all of time so far: a day's trades are one candle.
+        day = history().candles(product_id, start=now - DAY_US, end=now + DAY_US, step=10 * now)
+        return StatsView.of(day[0] if day else None, history().volume(product_id, since=now - 30 * DAY_US), rules)
+
     return api
 
 
-handler = build(wiring.early(wiring.markets), wiring.clock)
+handler = build(wiring.early(wiring.markets), wiring.history, wiring.clock)

@@ -1,7 +1,7 @@
 """Public market data: what the matcher wrote to Redis, as clients read it; and what is left with Redis away."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,6 +16,7 @@ from venue.ports import Top
 from venue_aws.api import Api
 from venue_aws.cache import Book, BookOrders, Cache, Owner, Snapshot, Ticker
 from venue_aws.database import Database
+from venue_aws.history import History as Trades
 from venue_aws.markets import Markets
 from venue_aws.records import Records
 
@@ -65,9 +66,9 @@ BTC = Snapshot(
 )
 
 
-def over(cache: Cache, records: Any = None) -> Api:
+def over(cache: Cache, records: Any = None, history: Any = None) -> Api:
     markets = Markets(cache=cache, records=records)
-    return app.build(lambda: markets, lambda: NOON)
+    return app.build(lambda: markets, history, lambda: NOON)
 
 
 def get(handler: Api, path: str) -> Answer:
@@ -207,6 +208,74 @@ def test_without_redis_the_rest_cannot_be_seen(without_redis: Api, rest: str) ->
     assert refusal(get(without_redis, f"/products/ACME-USD/{rest}")) == (503, "unavailable")
 
 
+# History.
+
+MINUTE = 60_000_000
+
+
+@pytest.fixture
+def traded_much(postgres: str, state: State, cache: Cache) -> Iterator[Api]:
+    """Two minutes of trade in shares and one in coins, up to noon."""
+    login = new_database(postgres, state)
+    told = History(login)
+    for at, prices in ((NOON - 3 * MINUTE, (200, 205, 195, 201)), (NOON - MINUTE, (210, 208))):
+        told.at = at
+        for price in prices:
+            told.place("maker", "sell", size=2, price=price)
+            told.place("taker", "buy", size=2, price=price)
+    told.place("maker", "sell", size=1, price=5, product=BTC_USD)
+    told.place("taker", "buy", size=1, price=5, product=BTC_USD)
+    told.close()
+    database = Database(lambda: login)
+    yield over(cache, history=lambda: Trades(database))
+    database.close()
+
+
+def test_candles_are_what_the_trades_of_each_span_came_to_newest_first(traded_much: Api) -> None:
+    seconds = NOON // 1_000_000
+    assert get(traded_much, "/products/ACME-USD/candles?granularity=60").body == [
+        [seconds - 60, "1.040", "1.050", "1.050", "1.040", "4"],
+        [seconds - 180, "0.975", "1.025", "1.000", "1.005", "8"],
+    ]
+    start, end = "2027-01-15T07:57:00Z", "2027-01-15T07:58:00Z"
+    one = get(traded_much, f"/products/ACME-USD/candles?granularity=60&start={start}&end={end}")
+    assert [candle[0] for candle in one.body] == [seconds - 180]
+    (day,) = get(traded_much, "/products/ACME-USD/candles?granularity=86400").body
+    assert day[1:] == ["0.975", "1.050", "1.000", "1.040", "12"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["granularity=61", "granularity=x", "start=yesterday", "start=2027-01-15T07:00:00Z&end=2027-01-14T07:00:00Z"],
+)
+def test_candles_that_cannot_be_told_are_refused(traded_much: Api, query: str) -> None:
+    assert refusal(get(traded_much, f"/products/ACME-USD/candles?{query}")) == (400, "malformed")
+    long = "start=2020-01-01T00:00:00Z&end=2027-01-01T00:00:00Z"
+    assert refusal(get(traded_much, f"/products/ACME-USD/candles?{long}")) == (400, "malformed")
+
+
+def test_a_days_statistics_are_of_the_last_24_hours(traded_much: Api) -> None:
+    assert get(traded_much, "/products/ACME-USD/stats").body == {
+        "open": "1.000",
+        "high": "1.050",
+        "low": "0.975",
+        "last": "1.040",
+        "volume": "12",
+        "volume_30day": "12",
+    }
+    assert get(traded_much, "/products/BTC-USD/stats").body["volume"] == "0.0001"
+
+
+def test_a_market_without_trades_has_no_candles(postgres: str, state: State, cache: Cache) -> None:
+    login = new_database(postgres, state)
+    History(login).close()
+    database = Database(lambda: login)
+    handler = over(cache, history=lambda: Trades(database))
+    assert get(handler, "/products/ACME-USD/candles").body == []
+    assert get(handler, "/products/ACME-USD/stats").body["last"] is None
+    database.close()
+
+
 def test_an_order_is_told_all_it_needs_in_one_look(cache: Cache) -> None:
     market = Markets(cache=cache, records=FoundNothing).market("ACME-USD")
     assert (market.product, market.owner) == (ACME_USD, "http://owner")
@@ -223,14 +292,17 @@ def test_the_journals_rules_are_kept_and_an_unknown_product_does_not_ask_each_ti
             asked.append(now[0])
             return [ACME_USD]
 
-    cache = Cache.connect(host="127.0.0.1", port=9)
+    cache, nothing = Cache.connect(host="127.0.0.1", port=9), cast("Any", None)
     markets = Markets(cache=cache, records=Journal, monotonic_s=lambda: now[0])
     for _ in range(3):
         assert markets.market("ACME-USD").top is None
-        assert refusal(get(app.build(lambda: markets, lambda: NOON), "/products/NO-USD")) == (404, "unknown_product")
+        assert refusal(get(app.build(lambda: markets, nothing, lambda: NOON), "/products/NO-USD")) == (
+            404,
+            "unknown_product",
+        )
     assert asked == [0.0]
     now[0] = 2.0
     markets.market("ACME-USD")
     assert asked == [0.0]
-    refusal(get(app.build(lambda: markets, lambda: NOON), "/products/NO-USD"))
+    refusal(get(app.build(lambda: markets, nothing, lambda: NOON), "/products/NO-USD"))
     assert asked == [0.0, 2.0]

@@ -13,6 +13,8 @@ PUBLIC = {
     ("get", "/products/{id}"),
     ("get", "/products/{id}/book"),
     ("get", "/products/{id}/ticker"),
+    ("get", "/products/{id}/candles"),
+    ("get", "/products/{id}/stats"),
     ("get", "/products/{id}/trades"),
     ("get", "/time"),
 }
@@ -23,6 +25,7 @@ PRIVATE = {
     ("get", "/accounts/{id}"),
     ("get", "/accounts/{id}/holds"),
     ("get", "/accounts/{id}/ledger"),
+    ("get", "/fees"),
     ("get", "/fills"),
     ("get", "/orders"),
     ("get", "/orders/{id}"),

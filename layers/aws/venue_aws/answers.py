@@ -88,6 +88,21 @@ class FillView(Answer):
         )
 
 
+class FeesView(Answer):
+    """The dearest rates of any market; each market's own are in /products. `usd_volume` makes no difference here."""
+
+    maker_fee_rate: str
+    taker_fee_rate: str
+    usd_volume: str | None = None
+
+    @classmethod
+    def of(cls, products: Sequence[Product]) -> "FeesView":
+        """Write the rates."""
+        maker = max((product.maker_bps for product in products), default=0)
+        taker = max((product.taker_bps for product in products), default=0)
+        return cls(maker_fee_rate=format_units(maker, 4), taker_fee_rate=format_units(taker, 4))
+
+
 class OrderView(Answer):
     """An order as it is now; a stop order that waits is `active`. `executed_value`, `fill_fees`: quote currency."""
 

@@ -19,6 +19,7 @@ from venue.ports import Top
 from venue.products import Asset, MarketStatus, Product
 from venue_aws.answers import Answer
 from venue_aws.cache import Book, BookOrders, Ticker
+from venue_aws.history import Candle
 
 
 class TimeView(Answer):
@@ -181,6 +182,37 @@ class TickerView(Answer):
             bid=None if bid is None else product.format_price(bid),
             ask=None if ask is None else product.format_price(ask),
         )
+
+
+class StatsView(Answer):
+    """The last 24 hours, null where nothing was traded, and the volume of 30 days."""
+
+    open: str | None
+    high: str | None
+    low: str | None
+    last: str | None
+    volume: str
+    volume_30day: str
+
+    @classmethod
+    def of(cls, day: Candle | None, month: int, product: Product) -> "StatsView":
+        """Write a day's trades as one candle, and a month's volume in lots."""
+        prices = (None, None, None, None) if day is None else (day.open, day.high, day.low, day.close)
+        opened, high, low, last = (None if price is None else product.format_price(price) for price in prices)
+        return cls(
+            open=opened,
+            high=high,
+            low=low,
+            last=last,
+            volume=product.format_size(0 if day is None else day.volume),
+            volume_30day=product.format_size(month),
+        )
+
+
+def candle(of: Candle, product: Product) -> tuple[int, str, str, str, str, str]:
+    """Write one candle: its start in seconds since 1970 UTC, low, high, open, close, volume."""
+    low, high, opened, closed = (product.format_price(price) for price in (of.low, of.high, of.open, of.close))
+    return of.start // 1_000_000, low, high, opened, closed, product.format_size(of.volume)
 
 
 class TradeView(Answer):

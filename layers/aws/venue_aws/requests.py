@@ -15,6 +15,7 @@ from venue.orders import OrderType, SelfTradePrevention, Side, Status, Stop, Tim
 from venue.products import SCALE_MAX, MarketStatus
 from venue.supervisor import Rules
 from venue.tickets import Length, Ticket
+from venue_aws.history import CANDLES_MAX
 from venue_aws.pages import PAGE_DEFAULT, PAGE_MAX, Page
 
 # Orders in one POST /orders/batch.
@@ -291,6 +292,23 @@ class HoldsQuery(BaseModel):
     def page(self) -> Page:
         """The page in the journal's words."""
         return Page(limit=self.limit, after=self.after)
+
+
+class CandlesQuery(BaseModel):
+    """Which candles, at most 300: of so many seconds each; the last ones where no time is given."""
+
+    granularity: Literal["60", "300", "900", "3600", "21600", "86400"] = "60"
+    start: Instant | None = None
+    end: Instant | None = None
+
+    def span(self, now: int) -> tuple[int, int, int]:
+        """From, before, and the length of one, all in µs. Raises Malformed for more than 300 or none."""
+        step = int(self.granularity) * 1_000_000
+        end = (now if self.end is None else int(self.end)) // step * step + step
+        start = end - CANDLES_MAX * step if self.start is None else int(self.start) // step * step
+        if not 0 < (end - start) // step <= CANDLES_MAX + 1:
+            raise Malformed(f"start: before end, and at most {CANDLES_MAX} candles", field="start")
+        return start, end, step
 
 
 class TradesQuery(BaseModel):

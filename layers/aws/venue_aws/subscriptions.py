@@ -174,7 +174,7 @@ class SubscriptionDesk:
                 return self._market.snapshot(product_id)
             case "matches":
                 return self._market.last_match(product_id)
-            case "ticker":
+            case "ticker" | "ticker_batch":
                 return self._market.ticker(product_id)
             case _:
                 return None

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from venue_aws.clearing import Clearing
     from venue_aws.database import Database, DatabaseLogin
     from venue_aws.endings import EndingSessions
+    from venue_aws.history import History
     from venue_aws.markets import Markets
     from venue_aws.queues import EventsQueue
     from venue_aws.records import Records
@@ -140,6 +141,14 @@ def records() -> "Records":
     from venue_aws.records import Records
 
     return Records(database())
+
+
+@cache
+def history() -> "History":
+    """What a market's trades came to."""
+    from venue_aws.history import History
+
+    return History(database())
 
 
 @cache

@@ -37,7 +37,7 @@ from venue.products import Asset, Product
 from venue.wire import TapeRecord, WalletChanged
 
 # Every channel, and whether it is told per product.
-PUBLIC_CHANNELS = frozenset({"full", "level2", "level2_batch", "matches", "status", "ticker"})
+PUBLIC_CHANNELS = frozenset({"full", "level2", "level2_batch", "matches", "status", "ticker", "ticker_batch"})
 CHANNELS = PUBLIC_CHANNELS | {"user"}
 STATUS = "status"
 WITHOUT_PRODUCTS = frozenset({STATUS})
@@ -160,7 +160,8 @@ class _Market:
                 )
                 yield Publication((topic_of("level2", product.id), topic_of("level2_batch", product.id)), update)
         if self._trade is not None:
-            yield Publication((topic_of("ticker", product.id),), dialect.ticker(self._trade, product))
+            topics = (topic_of("ticker", product.id), topic_of("ticker_batch", product.id))
+            yield Publication(topics, dialect.ticker(self._trade, product))
 
     def _pass(self, sequence: int, at: int) -> None:
         self._first = sequence if self._first is None else min(self._first, sequence)

@@ -55,7 +55,7 @@ class Stand:
     def __init__(self, cache: Cache) -> None:
         self.cache = cache
         markets = Markets(cache=cache, records=self._no_journal)
-        self.function = Lambda(app.build(lambda: markets, lambda: example.AT))
+        self.function = Lambda(app.build(lambda: markets, self._no_journal, lambda: example.AT))
         self.clock = Clock()
         self.public = PublicData(self.function, "market_data", clock=self.clock)  # type: ignore[arg-type]
 
