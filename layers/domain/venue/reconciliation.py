@@ -218,14 +218,15 @@ class Reconciliation:
 
     def _compare(self, wallets: Sequence[Wallet], found: Found) -> None:
         found.wallets += len(wallets)
-        suspects = [(each.account, each.asset) for each in self._differences(wallets, found)]
+        suspects = [(each.account, each.asset) for each in self._differences(wallets, self._clock(), found)]
         if suspects:
-            # Once more, with fresh eyes: the index of the holds follows its table by a moment.
+            # Once more: the index of the holds follows its table by a moment, and gets that moment now.
+            read_at = self._clock()
+            again = self._vault.read(suspects)
             self._pause()
-            found.differences = [*found.differences, *self._differences(self._vault.read(suspects), found)]
+            found.differences = [*found.differences, *self._differences(again, read_at, found)]
 
-    def _differences(self, wallets: Sequence[Wallet], found: Found) -> Iterator[Difference]:
-        read_at = self._clock()
+    def _differences(self, wallets: Sequence[Wallet], read_at: int, found: Found) -> Iterator[Difference]:
         sums = self._ledger.sums(wallets, settled=self._settled)
         for wallet in wallets:
             ledger = sums.get(wallet.key, Sum())
@@ -249,12 +250,13 @@ class Reconciliation:
         `surely`: what was held when the wallet was read. `perhaps`: what may have been; such a hold is a few minutes
         old at most, and the next run knows better.
         """
-        unsettled = self._ledger.unsettled(wallet, settled=self._settled)
         surely = perhaps = read = 0
         for page in self._vault.holds(wallet.account):
             # An amend that needed no more has an item all the same, so that it is done once.
             own = [hold for hold in page if hold.asset == wallet.asset and hold.amount]
+            # In this order: an order that is known by now has its hold among the unsettled, or the wallet has seen it.
             known = self._ledger.known([hold.order_id for hold in own])
+            unsettled = self._ledger.unsettled(wallet, settled=self._settled)
             for hold in own:
                 age, order = read_at - hold.created_at, known.get(hold.order_id)
                 if order is not None and not _is_stray(hold, order) and hold.order_id not in unsettled:

@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from tests.venue_in_memory import ALICE, BOB, MemoryVenue
+from tests.venue_in_memory import ALICE, BOB, NOON, MemoryVenue
 from venue.commands import PlaceOrder
+from venue.desk import DEADLINE_US
 from venue.errors import Conflict, Malformed, NotFound, RuleBroken, Unavailable, VenueError
 from venue.ports import Balance
 from venue.tickets import Ticket
@@ -193,6 +194,21 @@ def test_with_both_roads_closed_the_same_order_may_be_sent_again(venue: MemoryVe
     venue.queue.down = False
     assert venue.desk.place(BUY, account=ALICE).pending
     assert venue.wallets.balance(ALICE, "USD").held == 10_02000000
+
+
+def test_an_order_carries_its_deadline_on_either_road_and_a_repeat_a_new_one(venue: MemoryVenue) -> None:
+    venue.desk.place(BUY, account=ALICE)
+    venue.desk.place(BUY, account=ALICE, wait=False)
+    sent = [command for _, command in venue.matcher.asked] + venue.queue.waiting
+    assert [getattr(command, "deadline", None) for command in sent] == [NOON + DEADLINE_US] * 2
+    named = msgspec.structs.replace(BUY, client_oid="again")
+    venue.desk.place(named, account=ALICE, wait=False)
+    venue.clock.now += 1
+    venue.desk.place(named, account=ALICE, wait=False)
+    assert [getattr(command, "deadline", None) for command in venue.queue.waiting[1:]] == [
+        NOON + DEADLINE_US,
+        NOON + 1 + DEADLINE_US,
+    ]
 
 
 def test_a_queued_order_read_too_late_is_refused_and_its_hold_freed(venue: MemoryVenue) -> None:
