@@ -21,7 +21,7 @@ from matcher.shell.chain import Chain
 from matcher.shell.checkpoints import Checkpoint, Damaged
 from matcher.shell.errors import JournalBroken
 from matcher.shell.follower import Follower
-from matcher.shell.journal import Recorded, connection, recorded
+from matcher.shell.journal import Recorded, connection, head, recorded
 
 log = logging.getLogger("matcher.verify")
 
@@ -50,6 +50,7 @@ async def verify(connection: asyncpg.Connection, shard: int, *, quick: bool = Fa
     """Read one shard's journal and its checkpoints, all of it."""
     walk = _Walk(shard, quick=quick)
     due = await _checkpoints(connection, shard, walk.damaged)
+    least = await head(connection, shard=shard)
     try:
         async for batch in recorded(connection, shard=shard):
             walk.step(batch)
@@ -57,6 +58,8 @@ async def verify(connection: asyncpg.Connection, shard: int, *, quick: bool = Fa
                 walk.compare(due.pop(batch.sequence))
             if batch.sequence % 1000 == 0:
                 await asyncio.sleep(0)
+        if walk.sequence < least:
+            raise JournalBroken(f"the journal of shard {shard} ends at {walk.sequence}, and reached {least}")
         # What was written while this ran is ahead of the journal as it was read.
         for sequence in due:
             if sequence <= walk.sequence or await _is_gone(connection, shard, sequence):

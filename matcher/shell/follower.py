@@ -18,7 +18,7 @@ from matcher.shell import checkpoints
 from matcher.shell.chain import Chain
 from matcher.shell.checkpoints import Checkpoint
 from matcher.shell.errors import JournalBroken
-from matcher.shell.journal import Recorded, recorded
+from matcher.shell.journal import Recorded, head, recorded
 from venue import wire
 from venue.events import AnyEvent, Traded
 
@@ -71,6 +71,8 @@ class Follower:
     async def catch_up(self, connection: asyncpg.Connection, *, stop: asyncio.Event | None = None) -> int:
         """Apply what the journal has, to its end or until `stop`; gives how many batches. Raises JournalBroken."""
         before, turn = self.sequence, self.commands + _TURN_COMMANDS
+        # Asked before the rows are read: they may be more by then, but not fewer.
+        least = await head(connection, shard=self.shard)
         async for batch in recorded(connection, shard=self.shard, after=self.sequence):
             self.apply(batch)
             if self.commands >= turn:
@@ -78,6 +80,9 @@ class Follower:
                 turn = self.commands + _TURN_COMMANDS
             if stop is not None and stop.is_set():
                 break
+        else:
+            if self.sequence < least:
+                raise JournalBroken(f"the journal of shard {self.shard} ends at {self.sequence}, and reached {least}")
         return self.sequence - before
 
     def apply(self, batch: Recorded) -> None:

@@ -65,10 +65,10 @@ class Journal(Protocol):
 
 
 # Locking the lease row for the length of this statement is the fence: whoever raises the epoch waits for this commit,
-# or is waited for and makes this statement write nothing.
+# or is waited for and makes this statement write nothing. The row keeps the journal's head, see `head`.
 _APPEND: Final = """
 WITH fence AS (
-    SELECT 1 FROM leases WHERE shard = $1 AND epoch = $2 FOR SHARE
+    UPDATE leases SET head = $3 WHERE shard = $1 AND epoch = $2 RETURNING 1
 ), batch AS (
     INSERT INTO batches (shard, sequence, epoch, at, commands, events, checksum)
     SELECT $1, $3, $2, $4, $5, $6, $11 FROM fence
@@ -114,6 +114,7 @@ _RECORDED: Final = """
 SELECT sequence, epoch, at, commands, events, checksum FROM batches WHERE shard = $1 AND sequence > $2
 ORDER BY sequence LIMIT $3
 """
+_HEAD: Final = "SELECT head FROM leases WHERE shard = $1"
 # One read: so many rows, and about so many bytes as far as the rows before tell.
 _ROWS_MIN: Final = 20
 _ROWS_MAX: Final = 2_000
@@ -177,6 +178,11 @@ class PostgresJournal:
         )
         if written != 1:
             raise NotOwner(f"epoch {self._epoch} of shard {self._shard} is over")
+
+
+async def head(connection: asyncpg.Connection, *, shard: int) -> int:
+    """Give a sequence that the shard's journal reaches at least, from now on. Otherwise rows at its end are lost."""
+    return await connection.fetchval(_HEAD, shard) or 0
 
 
 async def recorded(connection: asyncpg.Connection, *, shard: int, after: int = 0) -> AsyncIterator[Recorded]:

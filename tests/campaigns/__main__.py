@@ -16,6 +16,7 @@ import msgspec
 from tests.campaigns.report import Campaign, Log
 
 CAMPAIGNS = (
+    "damage",
     "database",
     "differential",
     "failover",

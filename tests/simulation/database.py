@@ -58,6 +58,7 @@ class Held(msgspec.Struct):
     owner: str
     address: str
     expires_at: float
+    head: int = 0
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -112,6 +113,7 @@ class Database:
             relay._START: self._start_relay,
             relay._ADVANCE: self._advance_relay,
             journal._RECORDED: self._recorded,
+            journal._HEAD: self._head,
             checkpoints._SAVE: self._save_checkpoint,
             checkpoints._NEWEST: self._newest_checkpoint,
             checkpoints._ALL: self._all_checkpoints,
@@ -200,6 +202,7 @@ class Database:
             return
         batch = Committed(shard, sequence, epoch, at, commands, events, checksum, _POSTINGS.decode(postings))
         batches.append(batch)
+        self.leases[shard].head = sequence
         for order in _ORDERS.decode(orders):
             self.orders[order.order_id] = order
         self.trades += _TRADES.decode(trades)
@@ -217,7 +220,7 @@ class Database:
         if held is not None and held.expires_at >= now and held.owner != owner:
             return None
         epoch = 1 if held is None else held.epoch + 1
-        self.leases[shard] = Held(epoch, owner, address, now + length_s)
+        self.leases[shard] = Held(epoch, owner, address, now + length_s, 0 if held is None else held.head)
         return epoch
 
     def _renew(self, shard: int, epoch: int, length_s: float) -> int | None:
@@ -243,6 +246,10 @@ class Database:
 
     def _listed_elsewhere(self, shard: int) -> list[Row]:
         return [Row(id=product.id, shard=product.shard) for product in self.products.values() if product.shard != shard]
+
+    def _head(self, shard: int) -> int | None:
+        held = self.leases.get(shard)
+        return None if held is None else held.head
 
     def _recorded(self, shard: int, after: int, limit: int) -> list[Row]:
         found = (batch for batch in self.batches.get(shard, ()) if batch.sequence > after)

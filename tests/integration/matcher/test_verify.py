@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from local.processes import clean_environment
+from matcher.shell.errors import JournalBroken
+from matcher.shell.follower import Follower
 from matcher.verify import Verdict, verify
 from tests.cluster.database import NewDatabase
 from tests.cluster.process import ROOT
@@ -35,6 +37,17 @@ def command(database: NewDatabase, *more: str) -> tuple[int, Verdict]:
     return done.returncode, msgspec.json.decode(done.stdout, type=Verdict)
 
 
+async def test_a_journal_without_its_end_is_told_and_not_served(own: asyncpg.Connection) -> None:
+    await journal_with_checkpoints(own, 1)
+    last = await own.fetchval(
+        "DELETE FROM batches WHERE sequence = (SELECT max(sequence) FROM batches) RETURNING sequence"
+    )
+    assert (await verify(own, 0)).broken == f"the journal of shard 0 ends at {last - 1}, and reached {last}"
+    follower = await Follower.load(own, 0)
+    with pytest.raises(JournalBroken, match="ends at"):
+        await follower.catch_up(own)
+
+
 async def test_a_good_journal_is_good_all_of_it(own: asyncpg.Connection, database: NewDatabase) -> None:
     await journal_with_checkpoints(own, 2)
     last = await own.fetchval("SELECT max(sequence) FROM batches")
@@ -53,7 +66,8 @@ async def test_a_good_journal_is_good_all_of_it(own: asyncpg.Connection, databas
         ("UPDATE batches SET at = at + 1 WHERE sequence = 2", "batch 2 "),
         ("UPDATE batches SET checksum = NULL WHERE sequence = 2", "batch 2 "),
         ("DELETE FROM batches WHERE sequence = 2", "batch 3 "),
-        ("DELETE FROM batches WHERE sequence >= 2", "checkpoint"),
+        ("DELETE FROM batches WHERE sequence >= 2", "ends at 1"),
+        ("DELETE FROM batches WHERE sequence >= 2; UPDATE leases SET head = 0", "checkpoint"),
     ],
 )
 async def test_the_first_bad_row_is_told(own: asyncpg.Connection, statement: str, broken: str, *, quick: bool) -> None:
