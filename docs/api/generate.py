@@ -59,7 +59,7 @@ FAILURES = {
 
 # The routes that take `Prefer: respond-async`.
 HURRIED = {("post", "/orders"), ("delete", "/orders"), ("delete", "/orders/{order_id}")}
-HURRIED |= {("delete", "/orders/client:{client_oid}"), ("post", "/orders/batch"), ("post", "/orders/cancel-all-after")}
+HURRIED |= {("delete", "/orders/client:{client_oid}"), ("post", "/orders/batch")}
 HURRIED |= {("patch", "/orders/{order_id}"), ("patch", "/orders/client:{client_oid}")}
 
 

@@ -62,8 +62,7 @@ def build(desk: Callable[[], OrderDesk]) -> Api:
     )
     def cancel_all_after(switch: DeadMansSwitch) -> Response[SwitchView]:
         event = api.app.current_event
-        armed = desk().cancel_all_after(switch.timeout, account=trader(event), wait=wants_to_wait(event))
-        return answered(SwitchView.of(armed), pending=armed.pending)
+        return answered(SwitchView.of(desk().cancel_all_after(switch.timeout, account=trader(event))))
 
     return api
 

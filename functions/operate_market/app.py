@@ -36,9 +36,9 @@ def build(supervisor: Callable[[], Supervisor]) -> Api:
 
     @post("/products", tags=["markets"], summary="List a market; operators only", description=ABOUT_MARKET)
     def list_market(market: NewMarket) -> Response[ProductView]:
-        product, pending = operator().list_market(market.rules())
+        product = operator().list_market(market.rules())
         count("MarketsListed")
-        return answered(ProductView.of(product, None), pending=pending)
+        return answered(ProductView.of(product, None))
 
     @post(
         "/products/<product_id>/status",
@@ -48,9 +48,9 @@ def build(supervisor: Callable[[], Supervisor]) -> Api:
     )
     def set_status(product_id: Annotated[ProductId, Path()], change: MarketChange) -> Response[MarketView]:
         until, reference = change.end(), change.reference_price
-        pending = operator().set_status(product_id, change.status, until=until, reference=reference)
+        operator().set_status(product_id, change.status, until=until, reference=reference)
         count("MarketsChanged")
-        return answered(MarketView.of(product_id, change.status, until), pending=pending)
+        return answered(MarketView.of(product_id, change.status, until))
 
     return api
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from tests.integration.tables import Tables
-from venue.commands import Deposit, PlaceOrder
-from venue.errors import RuleBroken, Unavailable, VenueError
+from venue.commands import AmendOrder, Deposit, PlaceOrder
+from venue.errors import Conflict, RuleBroken, Unavailable, VenueError
 from venue.ports import Balance
 from venue_aws.wallets import Wallets
 
@@ -63,6 +63,33 @@ def test_a_known_order_is_told_even_when_nothing_is_free_any_more(tables: Tables
     wallets = tables.client()
     wallets.hold(order("o-1"), asset="USD", at=NOW)
     assert wallets.hold(order("o-1"), asset="USD", at=NOW) == order("o-1")
+
+
+def test_an_amend_takes_more_once_under_its_own_id(tables: Tables) -> None:
+    tables.credit("alice", "USD", 100)
+    wallets = tables.client()
+    wallets.hold(order("o-1"), asset="USD", at=NOW)
+    amend = AmendOrder(
+        amend_id="a-1", order_id="o-1", account="alice", product_id="ACME-USD", side="buy", size=7, hold=4, at=NOW
+    )
+    assert wallets.hold_more(amend, asset="USD", at=NOW) is None
+    assert wallets.hold_more(msgspec.structs.replace(amend, hold=9), asset="USD", at=NOW) == amend
+    assert wallets.balances("alice") == [Balance(asset="USD", free=86, held=14)]
+    assert (wallets.held_amend("a-1"), wallets.held_amend("o-1"), wallets.held_order("a-1")) == (amend, None, None)
+    with pytest.raises(Conflict):
+        wallets.hold(order("a-1"), asset="USD", at=NOW)
+
+
+def test_an_amend_that_needs_no_more_is_noted_all_the_same(tables: Tables) -> None:
+    tables.credit("alice", "USD", 10)
+    wallets = tables.client()
+    wallets.hold(order("o-1"), asset="USD", at=NOW)
+    amend = AmendOrder(amend_id="a-1", order_id="o-1", account="alice", product_id="ACME-USD", side="buy", size=3)
+    assert wallets.hold_more(amend, asset="USD", at=NOW) is None
+    assert wallets.held_amend("a-1") == amend
+    with pytest.raises(RuleBroken):
+        wallets.hold_more(msgspec.structs.replace(amend, amend_id="a-2", hold=1), asset="USD", at=NOW)
+    assert wallets.balances("alice") == [Balance(asset="USD", free=0, held=10)]
 
 
 @pytest.mark.parametrize("free", [None, 0, 9])

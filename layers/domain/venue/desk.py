@@ -44,11 +44,10 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Armed(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead-man switch as it was set, about `at` (µs), for so many seconds; 0: off. pending: not everywhere yet."""
+    """A dead-man switch as it was set, about `at` (µs), for so many seconds; 0: it is off."""
 
     at: int
     timeout_s: int
-    pending: bool = False
 
 
 class OrderDesk:
@@ -161,18 +160,17 @@ class OrderDesk:
                     break
         return Cancelled(order_ids=cancelled, pending=pending)
 
-    def cancel_all_after(self, timeout_s: int, *, account: str, wait: bool = True) -> Armed:
+    def cancel_all_after(self, timeout_s: int, *, account: str) -> Armed:
         """Cancel all of an account's orders unless it asks again within the timeout; 0: do not. In every shard.
 
-        Raises Unavailable when some shard may not have heard of it; then it may be sent again.
+        Raises Unavailable when some shard may not have heard of it; then it may be sent again. It never waits in the
+        queue: it could undo there what is asked later.
         """
         now = self._clock()
         command = CancelAllAfter(account=account, timeout=timeout_s * 1_000_000)
-        outcomes = [
-            self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
-            for shard, owner in self._everywhere().items()
-        ]
-        return Armed(at=now, timeout_s=timeout_s, pending=None in outcomes)
+        for shard, owner in self._everywhere().items():
+            self._handover.insist(command, shard=shard, owner=owner)
+        return Armed(at=now, timeout_s=timeout_s)
 
     def _secured(self, ticket: Ticket, market: Market, account: str) -> tuple[PlaceOrder, PlaceOrder]:
         """Give what is asked, and the command to hand over, its hold taken."""

@@ -35,6 +35,16 @@ class HandOver:
         self._queue.put(command, shard=shard)
         return None
 
+    def insist(self, command: AnyCommand, *, shard: int, owner: str | None = None) -> Outcome:
+        """Give the outcome of a command that must not come late: what is asked later may say otherwise.
+
+        Raises Unavailable when no owner answers; then it may have been executed, and may be asked again.
+        """
+        outcome = self.offer(command, shard=shard, owner=owner)
+        if outcome is None:
+            raise Unavailable("nobody serves this market now", retry_after_s=1)
+        return outcome
+
     def deliver_all(
         self, commands: Sequence[AnyCommand], *, shard: int, owner: str | None = None, wait: bool = True
     ) -> list[Outcome | Unavailable | None]:

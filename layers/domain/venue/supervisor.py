@@ -1,4 +1,7 @@
-"""The supervisor: what operators decide of a market: that it is listed, its rules, what it accepts now."""
+"""The supervisor: what operators decide of a market: that it is listed, its rules, what it accepts now.
+
+Nothing of this waits in the order queue: a decision that comes late could undo a later one.
+"""
 
 from typing import Any
 
@@ -48,21 +51,21 @@ class Supervisor:
         self._markets = markets
         self._handover = handover
 
-    def list_market(self, rules: Rules) -> tuple[Product, bool]:
-        """Open a market, or give an open one other rules; tell whether that is still to come.
+    def list_market(self, rules: Rules) -> Product:
+        """Open a market, or give an open one other rules.
 
         Raises Malformed for rules that make no sense, RuleBroken `unknown_asset`, `grid_changed`, `wrong_shard`.
         """
         product = self._product(rules)
         if product.shard != self._shard(product):
             raise refusal("wrong_shard")
-        outcome = self._handover.deliver(ListProduct(product=product), shard=product.shard)
-        return product, _is_pending(outcome)
+        _carried_out(self._handover.insist(ListProduct(product=product), shard=product.shard))
+        return product
 
     def set_status(
         self, product_id: str, status: MarketStatus, *, until: int | None = None, reference: str | None = None
-    ) -> bool:
-        """Change what a market accepts; tell whether that is still to come.
+    ) -> None:
+        """Change what a market accepts.
 
         until: µs, when a halt turns into an auction, or an auction into trading. reference: the price that collar,
         circuit breaker and auction go by from now on. Raises NotFound, Malformed, RuleBroken.
@@ -71,7 +74,7 @@ class Supervisor:
         product = market.product
         ticks = None if reference is None else parsed("reference_price", reference, product.parse_price)
         command = SetStatus(product_id=product.id, status=status, until=until, reference=ticks)
-        return _is_pending(self._handover.deliver(command, shard=product.shard, owner=market.owner))
+        _carried_out(self._handover.insist(command, shard=product.shard, owner=market.owner))
 
     def _shard(self, product: Product) -> int:
         """Where the market is to be: where it is, or on any shard that somebody owns."""
@@ -132,7 +135,6 @@ def _made(**fields: Any) -> Product:
         raise Malformed(f"rules: {error}", field="rules") from error
 
 
-def _is_pending(outcome: Outcome | None) -> bool:
-    if outcome is not None and outcome.refused is not None:
+def _carried_out(outcome: Outcome) -> None:
+    if outcome.refused is not None:
         raise refusal(outcome.refused)
-    return outcome is None

@@ -154,7 +154,7 @@ def test_cancel_all_waits_in_the_queue_when_nobody_answers(venue: MemoryVenue) -
 def test_a_dead_mans_switch_falls_unless_it_is_set_again(venue: MemoryVenue) -> None:
     venue.desk.place(BUY, account=ALICE)
     armed = venue.desk.cancel_all_after(30, account=ALICE)
-    assert (armed.at, armed.timeout_s, armed.pending) == (venue.clock.now, 30, False)
+    assert (armed.at, armed.timeout_s) == (venue.clock.now, 30)
     venue.clock.now += 29_000_000
     venue.desk.cancel_all_after(30, account=ALICE)
     venue.clock.now += 29_000_000
@@ -165,6 +165,8 @@ def test_a_dead_mans_switch_falls_unless_it_is_set_again(venue: MemoryVenue) -> 
     assert venue.wallets.balance(ALICE, "USD").held == 0
 
 
-def test_with_nobody_serving_the_switch_waits_in_the_queue(venue: MemoryVenue) -> None:
+def test_with_nobody_serving_the_switch_is_not_left_for_later(venue: MemoryVenue) -> None:
     venue.matcher.url = None
-    assert venue.desk.cancel_all_after(30, account=ALICE).pending
+    with pytest.raises(Unavailable):
+        venue.desk.cancel_all_after(30, account=ALICE)
+    assert venue.queue.waiting == []

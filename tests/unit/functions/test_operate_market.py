@@ -74,10 +74,10 @@ def test_a_change_that_makes_no_sense_is_refused(handler: Api, change: dict[str,
     assert refusal(set_status(handler, **change)) == told
 
 
-def test_a_market_that_nobody_serves_is_changed_later(handler: Api, venue: MemoryVenue) -> None:
+def test_a_decision_for_a_market_that_nobody_serves_is_not_left_for_later(handler: Api, venue: MemoryVenue) -> None:
     venue.matcher.url = None
-    assert set_status(handler, status="halted").status == 202
-    assert venue.drain()[0].refused is None
+    assert refusal(set_status(handler, status="halted")) == (503, "unavailable")
+    assert venue.queue.waiting == []
 
 
 def test_an_unknown_market_is_not_found(handler: Api) -> None:
