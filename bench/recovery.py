@@ -23,6 +23,7 @@ from pathlib import Path
 from uuid import UUID
 
 import msgspec
+import psutil
 import psycopg
 import urllib3
 from rich.console import Console
@@ -55,9 +56,13 @@ _PATIENCE_S = 120.0
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds from the start of the process until it serves; `recovery` of them from its first look at the journal."""
+    """Seconds from the start of the process until it serves; of them for the checkpoint, and for its tail.
+
+    cpu_s: what the process itself worked until then; the rest it waited for the database, or for others on this machine.
+    """
 
     ready_s: float
+    cpu_s: float
     load_s: float
     tail_s: float
 
@@ -184,8 +189,10 @@ def ready(database: Database, folder: Path) -> Start:
     matcher = Matcher(database, folder)
     try:
         took = matcher.wait_for(lambda: matcher.asks("GET", "/ready"))
-        told = matcher.said("followed")
-        return Start(ready_s=took, load_s=float(told["load_s"]), tail_s=float(told["tail_s"]))
+        told, cpu = matcher.said("followed"), psutil.Process(matcher.running.pid).cpu_times()
+        return Start(
+            ready_s=took, cpu_s=cpu.user + cpu.system, load_s=float(told["load_s"]), tail_s=float(told["tail_s"])
+        )
     finally:
         stop(matcher.running)
 
@@ -259,7 +266,10 @@ def show(result: Result) -> Table:
     table.add_column("from")
     table.add_column("seconds, median", justify="right")
     table.add_column("each", style="dim")
-    loads = ", ".join(f"{each.ready_s:.2f} (load {each.load_s:.2f}, tail {each.tail_s:.2f})" for each in result.starts)
+    loads = ", ".join(
+        f"{each.ready_s:.2f} (load {each.load_s:.2f}, tail {each.tail_s:.2f}, CPU {each.cpu_s:.2f})"
+        for each in result.starts
+    )
     table.add_row(
         f"a start, {result.rows:,} rows, checkpoint {result.tail_rows:,} rows back", f"{result.ready_s:.2f}", loads
     )
