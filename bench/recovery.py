@@ -58,7 +58,7 @@ _PATIENCE_S = 120.0
 class Start(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds from the start of the process until it serves; of them for the checkpoint, and for its tail.
 
-    cpu_s: what the process itself worked until then; the rest it waited for the database, or for others on this machine.
+    cpu_s: what the process itself worked until then. The rest it waited: for the database, for others on this machine.
     """
 
     ready_s: float
