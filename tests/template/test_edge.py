@@ -30,7 +30,9 @@ def distribution(stage: str) -> dict[str, Any]:
 def test_every_route_gets_through_and_only_public_ones_are_kept_for_a_second(stage: str) -> None:
     behaviors = distribution(stage)["CacheBehaviors"]
     for method, path, _ in routes(stage):
-        (behavior,) = [each for each in behaviors if fnmatchcase(path, each["PathPattern"])]
+        found = [each for each in behaviors if fnmatchcase(path, each["PathPattern"])]
+        assert len(found) == 1, f"infra/edge.yaml: {path} needs exactly one of the CacheBehaviors"
+        behavior = found[0]
         assert behavior["TargetOriginId"] == "api", path
         assert method.upper() in behavior["AllowedMethods"], (method, path)
         if (method, path) in PUBLIC:

@@ -7,6 +7,7 @@ import pytest
 
 from functions.reconcile import app as reconcile
 from tests.template.model import CLOUD_STAGES, NESTED, ROOT, STAGES, deployed, of_type, resolved, template
+from tests.template.resolver import references
 from venue_aws import patience
 
 # Actions that know no resource.
@@ -178,3 +179,39 @@ def test_functions_reach_the_database_through_the_proxy_and_the_matcher_does_not
 def test_what_the_functions_are_told_is_encrypted_with_our_key(stage: str) -> None:
     for name, function in of_type(deployed(stage), "AWS::Lambda::Function").items():
         assert function["KmsKeyArn"] == {"Fn::GetAtt": ["SecretsKey", "Arn"]}, name
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_failure_is_heard_or_kept(stage: str) -> None:
+    """A function has a dead-letter queue, or answers a caller who waits, or reads what keeps what it failed on."""
+    whole = deployed(stage)
+    apis = ("AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Authorizer")
+    asked = {name.split(".")[0].removesuffix("Aliaslive") for name in references(list(of_type(whole, *apis).values()))}
+    reading = set()
+    for mapping in sources(stage).values():
+        queue = of_type(whole, "AWS::SQS::Queue").get(str(mapping["EventSourceArn"].get("Fn::GetAtt", [""])[0]), {})
+        if "RedrivePolicy" in queue or "DestinationConfig" in mapping:
+            reading.add(mapping["FunctionName"]["Ref"])
+    for name, function in of_type(whole, "AWS::Lambda::Function").items():
+        assert "DeadLetterConfig" in function or name in asked | reading, name
+
+
+@pytest.mark.parametrize("stage", ["staging", "prod"])
+def test_what_answers_rest_is_tried_by_a_tenth_first_and_taken_back_by_an_alarm(stage: str) -> None:
+    whole = deployed(stage)
+    behind = {name.split(".")[0] for name in references(list(of_type(whole, "AWS::ApiGateway::RestApi").values()))}
+    aliases = {name for name in behind if name.endswith("Aliaslive")}
+    functions = {name for name in behind if name in of_type(whole, "AWS::Lambda::Function")}
+    assert aliases
+    assert functions == set(), "the API calls these past their alias"
+    for name in aliases:
+        update = whole["Resources"][name]["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+        group = of_type(whole, "AWS::CodeDeploy::DeploymentGroup")[update["DeploymentGroupName"]["Ref"]]
+        assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes"
+        assert group["AlarmConfiguration"] == {"Enabled": True, "Alarms": [{"Name": {"Ref": "RestFails"}}]}
+        assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+
+
+@pytest.mark.parametrize("stage", ["local", "dev"])
+def test_no_time_is_spent_on_canaries_where_nobody_trades(stage: str) -> None:
+    assert of_type(deployed(stage), "AWS::CodeDeploy::DeploymentGroup") == {}

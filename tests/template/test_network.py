@@ -82,6 +82,8 @@ def test_all_that_is_called_from_inside_has_an_endpoint() -> None:
     called = {"dynamodb", "s3", "sqs", "kinesis-streams", "secretsmanager", "kms", "logs", "monitoring", "xray"}
     assert services == called | {"ecr.api", "ecr.dkr"}
     for endpoint in endpoints:
+        for statement in endpoint["PolicyDocument"]["Statement"]:
+            assert "aws:PrincipalAccount" in str(statement.get("Condition")) or "starport" in str(statement["Resource"])
         if endpoint["VpcEndpointType"] == "Interface":
             assert endpoint["PrivateDnsEnabled"] is True
             assert len(endpoint["SubnetIds"]) == 3
