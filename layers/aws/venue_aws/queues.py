@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from venue import wire
-from venue.commands import AnyCommand, Deposit, PlaceOrder
+from venue.commands import AmendOrder, AnyCommand, Deposit, PlaceOrder
 from venue.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class OrderQueue:
         self._url = url
 
     def put(self, command: AnyCommand, *, shard: int = 0) -> None:
-        """Send one command to a shard. The same order or deposit sent twice within five minutes is one message."""
+        """Send one command to a shard. The same order, amend or deposit within five minutes is one message."""
         _send(
             self._client,
             self._url,
@@ -197,6 +197,8 @@ def _name_of(command: AnyCommand) -> str:
     match command:
         case PlaceOrder(order_id=order_id):
             return f"place-{order_id}"
+        case AmendOrder(amend_id=amend_id):
+            return f"amend-{amend_id}"
         case Deposit(transfer_id=transfer_id):
             return f"deposit-{transfer_id}"
         case _:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from venue.commands import AnyCommand, CancelAll, CancelOrder, Deposit, PlaceOrder
+from msgspec.structs import replace
+
+from venue.commands import AmendOrder, AnyCommand, CancelAll, CancelOrder, Deposit, PlaceOrder
 from venue_aws.queues import OrderQueue
 
 PLACE = PlaceOrder(order_id="o-1", account="alice", product_id="ACME-USD", side="buy")
@@ -29,8 +31,10 @@ def arrived(*commands: AnyCommand) -> int:
     return len(sqs.bodies)
 
 
-def test_an_order_and_a_deposit_that_are_sent_twice_arrive_once() -> None:
+def test_an_order_an_amend_and_a_deposit_that_are_sent_twice_arrive_once() -> None:
     assert arrived(PLACE, PLACE) == 1
+    amend = AmendOrder(amend_id="a-1", order_id="o-1", account="alice", product_id="ACME-USD", side="buy", size=2)
+    assert arrived(amend, replace(amend, deadline=9), replace(amend, amend_id="a-2")) == 2
     assert arrived(DEPOSIT, DEPOSIT) == 1
 
 
