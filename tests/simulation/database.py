@@ -416,6 +416,8 @@ class Connection:
         self._arrival = max(self._arrival, server.loop.time() + delay_s)
         server.loop.call_at(self._arrival, server.arrive, call, context=server.outside)
         try:
+            if timeout is None:
+                return await call.answer
             async with asyncio.timeout(timeout):
                 return await call.answer
         except BaseException:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from tests.campaigns import planted
+from tests.campaigns import planted, simulation
 from tests.campaigns.report import Log
 from tests.simulation.planted import BUGS
+from tests.simulation.planted import planted as plant
 
 SEEDS = 250
 
@@ -13,3 +14,11 @@ def test_every_planted_bug_is_found(tmp_path: Path) -> None:
     report = planted.run(n=SEEDS, seed=0, log=Log(tmp_path), aimed=True)
     assert report.runs == len(BUGS)
     assert [name for name, found in report.found.items() if found.seeds is None] == []
+
+
+def test_a_failing_run_is_cut_down_to_what_fails() -> None:
+    bug = next(bug for bug in BUGS if bug.name == "answer_before_commit")
+    with plant(bug):
+        violation = simulation.violation_of(0)
+    assert violation.failure.startswith("nothing acknowledged is lost")
+    assert 0 < len(violation.run) < 5

@@ -62,7 +62,7 @@ class Venue:
         self.table = Table()
         self.table.changed = self.auditor.changed
         self.redis = Redis()
-        self.orders = Fifo("order_queue", self.trouble, visible_s=5.0, receives_max=20)
+        self.orders = Fifo("order_queue", self.trouble, visible_s=5.0, receives_max=6)
         self.events = Fifo("events_queue", self.trouble, visible_s=VISIBLE_S, receives_max=20)
         self.tape: list[tuple[str, TapeRecord]] = []
         self.fleet = Fleet(
