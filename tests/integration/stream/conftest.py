@@ -120,7 +120,7 @@ class Journal:
             row = (batch.shard, batch.sequence, ordinal, batch.at, *msgspec.structs.astuple(each))
             connection.execute(
                 "INSERT INTO postings (shard, sequence, ordinal, at, account, asset, kind, free, held, order_id,"
-                " trade_id, product_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                " trade_id, product_id, amend_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 row,
             )
 
