@@ -181,7 +181,7 @@ def test_who_reads_a_redis_that_hangs_takes_the_rules_from_the_journal(
         with pytest.raises(CacheDown):
             cache.glance("BTC-USD")
         found = markets.market("BTC-USD")
-        assert (found.product, found.top, found.owner) == (BTC_USD, None, None)
+        assert (found.product.id, found.top, found.owner) == (BTC_USD.id, None, None)
         with pytest.raises(Unavailable) as refusal:
             markets.book("BTC-USD")
         assert refusal.value.retry_after_s
