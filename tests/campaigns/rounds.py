@@ -24,7 +24,7 @@ def rounds(report: Report, log: Log, ground: Ground, *, n: int, one: Callable[[i
             report.violation = Violation(seed=seed, failure=f"{type(error).__name__}: {error}"[:2000], run=steps)
             return
         report.runs += 1
-        log.note(report, f"{report.runs} of {n} runs, {report.faults}")
+        log.note(report, f"{report.runs} of {n} runs")
 
 
 def fired(report: Report, fault: str) -> None:

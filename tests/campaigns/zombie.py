@@ -27,7 +27,12 @@ LOAD_S = (0.05, 0.4)
 RUNS_PER_JOURNAL = 15
 # What the sleeper wakes into: a successor that has the lease and recovers, that serves, that has served for a while; or
 # one that serves, while the sleeper itself had nothing to do when it was stopped.
-FAULTS = ("while it is overtaken", "when it was overtaken", "long after", "from an idle hour")
+FAULTS = OVERTAKING, OVERTAKEN, LONG_AFTER, IDLE = (
+    "while it is overtaken",
+    "when it was overtaken",
+    "long after",
+    "from an idle hour",
+)
 
 
 class Zombie(Report, kw_only=True):
@@ -78,26 +83,26 @@ class _Sleeping:
             loyal.wait_for(20)
             time.sleep(load_s := chance.uniform(*LOAD_S))
             steps.append(f"{load_s:.3f} s of load, then the owner is stopped, and wakes {fault}")
-            if fault == FAULTS[3]:
+            if fault == IDLE:
                 loyal.stop()
             epoch, stopped_s = self._epoch(), time.monotonic()
             sleeper.pause()
             sleeper.wait_until(lambda: self._epoch() > epoch)
-            if fault == FAULTS[0]:
+            if fault == OVERTAKING:
                 sleeper.resume()
             successor.wait_until_ready()
             self._take_overs.append(time.monotonic() - stopped_s)
             with calling(lambda: straight_to(successor.address), trading(2 * seed + 1)) as others:
                 others.wait_for(1)
-                if fault == FAULTS[2]:
+                if fault == LONG_AFTER:
                     time.sleep(chance.uniform(*LOAD_S))
-                late = [] if fault == FAULTS[0] else self._send_late(sleeper, loyal)
+                late = [] if fault == OVERTAKING else self._send_late(sleeper, loyal)
                 refusals = loyal.refusals
                 sleeper.resume()
                 sleeper.wait_until(sleeper.stands_by)
                 for answer in late:
                     assert answer.result().status == 503, f"the sleeper answered {answer.result()}"
-                if fault in FAULTS[1:3]:
+                if fault in (OVERTAKEN, LONG_AFTER):
                     loyal.wait_until(lambda: loyal.refusals > refusals)
                 others.next_heard(after_s=time.monotonic())
         fired(self._report, fault)
