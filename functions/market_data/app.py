@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from venue_aws import wiring
 from venue_aws.api import Api, answered, page_headers
-from venue_aws.history import History
+from venue_aws.candles import Trades
 from venue_aws.markets import Markets
 from venue_aws.quotes import (
     BookView,
@@ -27,7 +27,7 @@ Product = Annotated[ProductId, Path()]
 DAY_US = 86_400_000_000
 
 
-def build(markets: Callable[[], Markets], history: Callable[[], History], clock: Callable[[], int]) -> Api:
+def build(markets: Callable[[], Markets], history: Callable[[], Trades], clock: Callable[[], int]) -> Api:
     """Make the handler over its sources, reached when first needed. `clock` gives µs since 1970 UTC."""
     api = Api(cache_control="public, max-age=1")
     get = api.app.get

@@ -2,12 +2,10 @@
 
 from typing import Final
 
-import msgspec
 from psycopg.rows import kwargs_row, scalar_row
 
+from venue_aws.candles import CANDLES_MAX, Candle
 from venue_aws.database import Database
-
-CANDLES_MAX: Final = 300
 
 # Prices in ticks, sizes in lots; the first and last trade of each span are then looked up by their ids.
 _CANDLES: Final = """
@@ -25,17 +23,6 @@ _CANDLES: Final = """
 _VOLUME: Final = (
     "SELECT coalesce(sum(size), 0)::bigint FROM trades WHERE product_id = %(product_id)s AND at >= %(start)s"
 )
-
-
-class Candle(msgspec.Struct, frozen=True, kw_only=True):
-    """What trades of one span came to: `start` in µs, prices in ticks, `volume` in lots."""
-
-    start: int
-    low: int
-    high: int
-    open: int
-    close: int
-    volume: int
 
 
 class History:

@@ -19,7 +19,7 @@ from venue.ports import Top
 from venue.products import Asset, MarketStatus, Product
 from venue_aws.answers import Answer
 from venue_aws.cache import Book, BookOrders, Ticker
-from venue_aws.history import Candle
+from venue_aws.candles import Candle
 
 
 class TimeView(Answer):

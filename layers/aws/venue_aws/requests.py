@@ -15,7 +15,7 @@ from venue.orders import OrderType, SelfTradePrevention, Side, Status, Stop, Tim
 from venue.products import SCALE_MAX, MarketStatus
 from venue.supervisor import Rules
 from venue.tickets import Length, Ticket
-from venue_aws.history import CANDLES_MAX
+from venue_aws.candles import CANDLES_MAX
 from venue_aws.pages import PAGE_DEFAULT, PAGE_MAX, Page
 
 # Orders in one POST /orders/batch.
