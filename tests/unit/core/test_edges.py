@@ -47,6 +47,14 @@ def test_a_price_below_zero_is_none_for_a_stop_and_for_an_amend() -> None:
     assert refused_amend(floor.amend("b", "ann", price=-5)) == reasons.BAD_PRICE
 
 
+def test_a_price_of_one_tick_is_a_price() -> None:
+    floor = Floor()
+    assert kinds(floor.buy("b", 1, 1)) == RESTS
+    floor.buy("c", 1, 2)
+    assert kinds(floor.amend("c", "ann", price=1))[0] == "change"
+    assert kinds(floor.buy("stop", 1, 1, stop="loss", stop_price=1)) == ["stop"]
+
+
 def test_an_iceberg_may_grow_to_a_hundred_times_what_it_shows() -> None:
     floor = Floor()
     floor.sell("ice", 10, 100, display_size=5)
