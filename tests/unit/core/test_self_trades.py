@@ -1,8 +1,9 @@
 """Self-trade prevention, as in Coinbase Exchange: the incoming order's flag rules, and nothing trades."""
 
+import msgspec
 import pytest
 
-from tests.unit.core.floor import Floor, done, kinds, queue, refused, trades
+from tests.unit.core.floor import ACME_USD, Floor, done, kinds, queue, refused, trades
 from venue.events import OrderChanged
 from venue.orders import SelfTradePrevention
 
@@ -99,6 +100,14 @@ def test_funds_shrink_by_the_fee_that_is_still_to_be_paid() -> None:
     assert change.released == 305
     assert trades(events) == [("first", 2, 100), ("last", 4, 100)]
     assert floor.wallets["ann", "USD"] == [-609, 0]
+
+
+def test_funds_shrink_by_what_a_lot_costs_in_this_market() -> None:
+    floor = Floor(msgspec.structs.replace(ACME_USD, tick_units=7))
+    floor.sell("own", 3, 100, account="ann")
+    events = floor.buy("f", None, None, type="market", funds=10_000, stp="dc")
+    (change,) = [event for event in events if isinstance(event, OrderChanged)]
+    assert change.released == 3 * 100 * 7
 
 
 def test_funds_that_buy_less_than_the_own_order_are_cancelled_and_shrink_it() -> None:
