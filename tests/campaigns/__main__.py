@@ -7,6 +7,7 @@ module of this folder (tests.campaigns.report.Campaign).
 """
 
 import argparse
+import signal
 import sys
 from importlib import import_module
 from typing import cast
@@ -36,6 +37,8 @@ def main() -> int:
     parser.add_argument("--n", type=int, help="how many runs, or commands; each campaign has a small number of its own")
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     arguments = parser.parse_args()
+    # Whoever ends a campaign ends its processes as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     campaign, log = cast("Campaign", import_module(f"tests.campaigns.{arguments.campaign}")), Log()
     report = campaign.run(n=arguments.n or campaign.DEFAULT, seed=arguments.seed, log=log)
     log.write(report)

@@ -40,8 +40,7 @@ def ground(name: str) -> Iterator[Ground]:
     folder.chmod(0o711)  # PostgreSQL may run as another user and has to pass through
     with ExitStack() as stack:
         made = Ground(folder, stack)
+        stack.callback(lambda: None if made.is_kept else shutil.rmtree(folder, ignore_errors=True))
         stack.callback(made.postgres.stop)
         made.postgres.start()
         yield made
-    if not made.is_kept:
-        shutil.rmtree(folder, ignore_errors=True)
