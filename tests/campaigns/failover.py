@@ -26,7 +26,7 @@ from venue.commands import AnyCommand
 
 DEFAULT = 200
 # Before so many runs, a 99th percentile is only the slowest of them.
-JUDGED_FROM_RUNS = 20
+JUDGED_FROM_RUNS = 100
 LOAD_S = (0.1, 1.1)
 # Then the journal begins anew: each run plays it from its first row.
 RUNS_PER_JOURNAL = 5
