@@ -14,6 +14,7 @@ FOLDER = ROOT / "events"
 TRADER = TRADERS[0]
 ACCOUNT = "00000000-0000-4000-8000-000000000001"
 TOKEN = "the-token-of-trader-1"  # noqa: S105
+CLIENT = "client0"
 
 
 def path_of(function: str) -> Path:
@@ -29,4 +30,11 @@ def verb_of(function: str) -> str:
 def event_for(function: str, venue: Venue) -> bytes:
     """Give a function's recorded event as its trader at this venue would cause it. Raises FileNotFoundError."""
     recorded = path_of(function).read_text()
-    return recorded.replace(ACCOUNT, venue.account(TRADER)).replace(TOKEN, venue.token(TRADER)).encode()
+    own = {
+        ACCOUNT: venue.account(TRADER),
+        TOKEN: venue.token(TRADER),
+        f'"{CLIENT}"': f'"{venue.outputs["UserPoolClientId"]}"',
+    }
+    for stand_in, value in own.items():
+        recorded = recorded.replace(stand_in, value)
+    return recorded.encode()
