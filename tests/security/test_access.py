@@ -37,10 +37,32 @@ def _deposit(names: Mapping[str, str]) -> Any:
     return {"key": str(uuid4()), "account_id": names["owner"], "currency": "USD", "amount": "1"}
 
 
+def _batch(names: Mapping[str, str]) -> Any:
+    return {"orders": [_order(names)]}
+
+
+def _amend(_: Mapping[str, str]) -> Any:
+    return {"size": "2"}
+
+
+def _switch(_: Mapping[str, str]) -> Any:
+    return {"timeout": 0}
+
+
+def _market(_: Mapping[str, str]) -> Any:
+    increments = {"base_increment": "0.0001", "quote_increment": "0.01"}
+    return {"base_currency": "BTC", "quote_currency": "USD", "maker_bps": 10, "taker_bps": 20, **increments}
+
+
+def _state(_: Mapping[str, str]) -> Any:
+    return {"status": "trading"}
+
+
 PUBLIC: Final = (200, 200, 200, 200, 200)
 OWN: Final = (401, 200, 200, 200, 200)
 THEIRS: Final = (401, 200, 404, 404, 404)
 TRADERS: Final = (401, 200, 200, 403, 403)
+OPERATORS: Final = (401, 403, 403, 200, 403)
 
 # The route as docs/api/openapi.yaml names it.
 MATRIX: Final[dict[tuple[str, str], Cell]] = {
@@ -51,6 +73,15 @@ MATRIX: Final[dict[tuple[str, str], Cell]] = {
     ("get", "/products/{product_id}/book"): Cell(PUBLIC, "/products/ACME-USD/book"),
     ("get", "/products/{product_id}/ticker"): Cell(PUBLIC, "/products/ACME-USD/ticker"),
     ("get", "/products/{product_id}/trades"): Cell(PUBLIC, "/products/ACME-USD/trades"),
+    ("get", "/products/{product_id}/candles"): Cell(PUBLIC, "/products/ACME-USD/candles"),
+    ("get", "/products/{product_id}/stats"): Cell(PUBLIC, "/products/ACME-USD/stats"),
+    ("post", "/products"): Cell(OPERATORS, "/products", _market),
+    ("post", "/products/{product_id}/status"): Cell(OPERATORS, "/products/ACME-USD/status", _state),
+    ("post", "/orders/batch"): Cell(TRADERS, "/orders/batch", _batch),
+    ("post", "/orders/cancel-all-after"): Cell(TRADERS, "/orders/cancel-all-after", _switch),
+    ("patch", "/orders/{order_id}"): Cell((401, 200, 404, 403, 403), "/orders/{order}", _amend),
+    ("patch", "/orders/client:{client_oid}"): Cell((401, 200, 404, 403, 403), "/orders/client:{oid}", _amend),
+    ("get", "/fees"): Cell(OWN, "/fees"),
     ("post", "/orders"): Cell(TRADERS, "/orders", _order),
     ("get", "/orders"): Cell(OWN, "/orders"),
     ("get", "/orders/{order_id}"): Cell(THEIRS, "/orders/{order}"),
@@ -63,7 +94,7 @@ MATRIX: Final[dict[tuple[str, str], Cell]] = {
     ("get", "/accounts/{account_id}"): Cell(THEIRS, "/accounts/{account}"),
     ("get", "/accounts/{account_id}/holds"): Cell(THEIRS, "/accounts/{account}/holds"),
     ("get", "/accounts/{account_id}/ledger"): Cell(THEIRS, "/accounts/{account}/ledger"),
-    ("post", "/deposits"): Cell((401, 403, 403, 200, 403), "/deposits", _deposit),
+    ("post", "/deposits"): Cell(OPERATORS, "/deposits", _deposit),
 }
 
 
