@@ -20,7 +20,7 @@ import httpx
 
 from local import deploy
 from local.demo.listen import Listener
-from local.events import ACCOUNT, FOLDER, TOKEN, TRADER
+from local.events import ACCOUNT, CLIENT, FOLDER, TOKEN, TRADER
 from local.setup import ROOT
 from local.venue import OPERATOR, LocalError, Venue
 
@@ -193,7 +193,7 @@ class _Names:
         self._known = {venue.account(TRADER): ACCOUNT, CLIENT_OID: CLIENT_OID}
         rest, stream = (url.split("/")[-2] for url in (venue.rest_url, venue.stream_url))
         pool, client = outputs["UserPoolId"], outputs["UserPoolClientId"]
-        self._words = {rest: "restapi000", stream: "streamapi0", pool: "us-east-1_000000000", client: "client0"}
+        self._words = {rest: "restapi000", stream: "streamapi0", pool: "us-east-1_000000000", client: CLIENT}
         self._words[f"127.0.0.1:{venue.state.ports.aws}"] = "127.0.0.1:4566"
         self._tokens = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
