@@ -1,7 +1,8 @@
 """PostgreSQL as the matcher's statements see it: what one of them does, it does at one moment, or not at all.
 
 Each statement of the matcher is known here by its text; one that is not known is an error, so that nobody changes a
-statement without changing its model. What the models promise of the real one is tested in tests/integration/simulation.
+statement without changing its model. Nothing compares the models with a real server side by side; the campaigns with
+real processes do so as a whole.
 """
 
 import asyncio

@@ -48,7 +48,7 @@ def test_every_queue_gives_up_somewhere_or_is_that_place(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_someone_is_told_when_a_message_is_set_aside(stage: str) -> None:
     alarms = of_type(deployed(stage), "AWS::CloudWatch::Alarm").values()
-    watched = {d["Value"]["Fn::GetAtt"][0] for a in alarms for d in a["Dimensions"] if d["Name"] == "QueueName"}
+    watched = {d["Value"]["Fn::GetAtt"][0] for a in alarms for d in a.get("Dimensions", []) if d["Name"] == "QueueName"}
     queues = of_type(deployed(stage), "AWS::SQS::Queue")
     assert {name for name, queue in queues.items() if "RedrivePolicy" not in queue} <= watched
 
@@ -60,7 +60,7 @@ def test_someone_is_told_when_messages_wait(stage: str) -> None:
         for alarm in of_type(deployed(stage), "AWS::CloudWatch::Alarm").values()
         if alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
     ]
-    watched = {alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0] for alarm in ages}
+    watched = {alarm.get("Dimensions", [])[0]["Value"]["Fn::GetAtt"][0] for alarm in ages}
     queues = of_type(deployed(stage), "AWS::SQS::Queue")
     assert {name for name, queue in queues.items() if "RedrivePolicy" in queue} == watched
     assert all(0 < alarm["Threshold"] <= 60 for alarm in ages)
