@@ -6,6 +6,7 @@ import pytest
 from matcher.core.engine import EXPIRED_MAX
 from tests.unit.core.floor import ACME_USD, Floor, done, levels, refused, trades
 from venue.commands import Expire, ListProduct
+from venue.money import UNITS_MAX
 
 
 def gtt(floor: Floor, name: str, expire_at: int, price: int = 100) -> None:
@@ -97,6 +98,12 @@ def test_orders_of_several_products_expire_in_one_command() -> None:
 )
 def test_a_time_that_is_past_missing_or_out_of_place_is_refused(terms: dict[str, object]) -> None:
     assert refused(Floor().buy("b", 1, 100, **terms)) == "bad_expiry"  # type: ignore[arg-type]
+
+
+def test_a_time_may_be_as_far_away_as_a_number_can_tell() -> None:
+    floor = Floor()
+    gtt(floor, "b", UNITS_MAX)
+    assert floor.engine.due == UNITS_MAX
 
 
 def test_a_post_only_order_may_have_a_time() -> None:

@@ -52,6 +52,14 @@ def test_an_incoming_iceberg_trades_with_all_of_its_size() -> None:
     assert floor.order("ice").hold == 200
 
 
+def test_fill_or_kill_looks_past_an_iceberg_at_the_next_price() -> None:
+    floor = Floor()
+    floor.sell("ice", 4, 100, display_size=2)
+    floor.sell("next", 3, 101)
+    assert refused(floor.buy("more", 8, 101, time_in_force="FOK")) == "fok"
+    assert trades(floor.buy("all", 7, 101, time_in_force="FOK")) == [("ice", 2, 100), ("ice", 2, 100), ("next", 3, 101)]
+
+
 def test_fill_or_kill_counts_what_is_hidden() -> None:
     floor = Floor()
     floor.sell("ice", 10, 100, display_size=3)

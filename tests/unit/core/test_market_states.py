@@ -44,6 +44,22 @@ def test_limit_only_takes_no_market_orders_and_trades() -> None:
     assert trades(floor.buy("b", 1, 100)) == [("s", 1, 100)]
 
 
+def test_an_amend_trades_in_limit_only() -> None:
+    floor = Floor()
+    floor.sell("s", 1, 101)
+    floor.buy("b", 1, 99)
+    floor.status("limit_only")
+    assert trades(floor.amend("b", "ann", price=101, hold=2)) == [("s", 1, 101)]
+
+
+def test_a_post_only_order_may_be_amended_into_a_crossed_book_while_orders_gather() -> None:
+    floor = Floor()
+    floor.sell("s", 1, 101)
+    floor.buy("b", 1, 99, post_only=True)
+    floor.status("auction")
+    assert kinds(floor.amend("b", "ann", price=102, hold=3)) == ["change", "open", "level", "level"]
+
+
 def test_cancels_pass_but_in_a_halt() -> None:
     floor = Floor()
     floor.buy("a", 1, 100)
@@ -93,7 +109,9 @@ def test_a_state_that_is_so_already_says_nothing() -> None:
     [
         (SetStatus(product_id="NONE", status="halted"), "unknown_product"),
         (SetStatus(product_id="ACME-USD", status="trading", until=50), "bad_until"),
+        (SetStatus(product_id="ACME-USD", status="halted", until=1), "bad_until"),
         (SetStatus(product_id="ACME-USD", status="halted", until=2), "bad_until"),
+        (SetStatus(product_id="ACME-USD", status="halted", reference=-5), "bad_reference"),
         (SetStatus(product_id="ACME-USD", status="halted", reference=0), "bad_reference"),
         (SetStatus(product_id="ACME-USD", status="halted", reference=1_000_001), "bad_reference"),
     ],
@@ -102,6 +120,11 @@ def test_a_state_that_makes_no_sense_is_refused(command: SetStatus, reason: str)
     (refusal,) = Floor().apply(command)
     assert isinstance(refusal, StatusRefused)
     assert refusal.reason == reason
+
+
+@pytest.mark.parametrize("price", [1, 1_000_000])
+def test_any_price_that_an_order_may_have_can_be_the_reference(price: int) -> None:
+    assert change_of(Floor().status("halted", reference=price)).reference == price
 
 
 def guarded(**rules: int) -> Floor:

@@ -164,6 +164,7 @@ REFUSED: list[tuple[str, Side, int | None, int | None, Terms]] = [
     (reasons.BAD_PRICE, "sell", 1, 1_000_001, {}),
     (reasons.BAD_PRICE, "sell", 1, 10**40, {}),
     (reasons.BAD_PRICE, "sell", 1, 0, {"type": "market"}),
+    (reasons.BAD_PRICE, "sell", 1, -5, {"type": "market"}),
     (reasons.BAD_SIZE, "sell", None, 100, {}),
     (reasons.BAD_SIZE, "sell", None, None, {"type": "market"}),
     (reasons.SIZE_TOO_SMALL, "sell", 0, 100, {}),

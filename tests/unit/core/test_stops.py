@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from matcher.core.engine import Engine
 from matcher.core.stops import AWAKE_MAX
 from tests.unit.core.floor import Floor, done, kinds, queue, refused, trades
 from venue.commands import Expire
@@ -115,6 +116,17 @@ def test_any_order_that_comes_wakes_those_that_were_left_in_line() -> None:
     events = floor.buy("rests", 1, 40)
     assert kinds(events)[:2] == ["received", "open"]
     assert woken(events) == [f"s{number}" for number in range(AWAKE_MAX, AWAKE_MAX + 5)]
+
+
+def test_those_left_in_line_keep_their_place_when_the_state_is_restored() -> None:
+    floor = Floor()
+    for number in range(AWAKE_MAX + 2):
+        floor.buy(f"s{number}", 1, 50, stop="entry", stop_price=100)
+    floor.sell("ask", 1, 100)
+    floor.buy("b", 1, 100)
+    floor.engine = Engine.restore(floor.engine.save())
+    events = floor.buy("late", 1, 50, stop="entry", stop_price=90)
+    assert woken(events) == [f"s{AWAKE_MAX}", f"s{AWAKE_MAX + 1}", "late"]
 
 
 def test_a_waiting_stop_can_be_cancelled_alone_and_with_all() -> None:
