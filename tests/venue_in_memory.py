@@ -118,7 +118,8 @@ class MemoryMatcher:
 class MemoryMarkets:
     """What Redis tells. `away`: Redis does not answer, and only the rules are known.
 
-    `new_owner`: who has taken over since the market was read; `owners` tells, `market` does not yet.
+    `new_owner`: who has taken over since the market was read; `owners` tells, `market` does not yet. `others`: who owns
+    other shards, in which nothing of these products is.
     """
 
     def __init__(self, matcher: MemoryMatcher) -> None:
@@ -126,6 +127,7 @@ class MemoryMarkets:
         self.owner = OWNER
         self.new_owner: str | None = None
         self.ownerless: set[int] = set()
+        self.others: dict[int, str] = {}
         self._matcher = matcher
 
     def market(self, product_id: str) -> Market:
@@ -146,14 +148,14 @@ class MemoryMarkets:
         return assets_of(self._matcher.engine.products.values())
 
     def owners(self) -> Mapping[int, str]:
-        """The owner of the one shard."""
+        """The owner of the one shard, and of others."""
         if self.away:
             raise Unavailable("Redis is away")
-        return {0: self.new_owner or self.owner}
+        return {**self.others, 0: self.new_owner or self.owner}
 
     def shards(self) -> frozenset[int]:
         """The one shard, and those that a test adds: nobody is known to own them."""
-        return frozenset({0, *self.ownerless})
+        return frozenset({0, *self.others, *self.ownerless})
 
 
 class MemoryWallets:
@@ -217,18 +219,19 @@ class MemoryWallets:
 
 
 class MemoryQueue:
-    """The order queue. `down`: it takes nothing."""
+    """The order queue. `down`: it takes nothing. `shards`: for which each came."""
 
     def __init__(self) -> None:
         self.waiting: list[AnyCommand] = []
+        self.shards: list[int] = []
         self.down = False
 
     def put(self, command: AnyCommand, *, shard: int) -> None:
         """Wait."""
-        assert shard >= 0
         if self.down:
             raise Unavailable("the queue is down", retry_after_s=1)
         self.waiting.append(command)
+        self.shards.append(shard)
 
 
 class Clock:

@@ -117,7 +117,10 @@ class OrderDesk:
         Raises Unavailable when neither road took it; then the same cancel may be sent again.
         """
         command = CancelOrder(order_id=order_id, account=account)
-        owners = self._owners(product_id)
+        owners = self._everywhere() if product_id is None else self._owners(product_id)
+        if len(owners) > 1:
+            # The others would refuse it, aloud, and in the queue of one of them it would never meet its order.
+            owners = self._owners(self._product_of(order_id, account=account))
         done = self._cancelled(command, owners, wait=wait)
         if done is not None:
             return done
@@ -222,6 +225,15 @@ class OrderDesk:
             if outcome.refused != "not_found":
                 raise refusal(outcome.refused)
         return None
+
+    def _product_of(self, order_id: str, *, account: str) -> str:
+        """The product of an order, wherever it is by now. Raises NotFound for an unknown order or another's."""
+        order = waiting_order(self._wallets, order_id, account=account) or self._orders().order(
+            order_id, account=account
+        )
+        if order is None:
+            raise NotFound("order not found")
+        return order.product_id
 
     def _owners(self, product_id: str | None) -> dict[int, str | None]:
         """The shards to ask, with their owners' addresses as far as known. Raises NotFound for an unknown product."""

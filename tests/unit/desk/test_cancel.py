@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.venue_in_memory import ALICE, BOB, MemoryVenue
+from tests.venue_in_memory import ALICE, BOB, OWNER, MemoryVenue
 from venue.commands import CancelAll
 from venue.desk import Cancelled
 from venue.errors import NotFound, RuleBroken, Unavailable
@@ -101,6 +101,28 @@ def test_without_redis_a_cancel_goes_to_the_fallback_address() -> None:
     venue.matcher.url = "http://any/shards/0"
     venue.markets.away = True
     assert venue.desk.cancel(order_id, account=ALICE).order_ids == [order_id]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_cancel_goes_to_the_shard_of_its_order_alone(venue: MemoryVenue, *, wait: bool) -> None:
+    order_id = venue.desk.place(BUY, account=ALICE).order.order_id
+    venue.matcher.asked.clear()
+    # Shard 7 is the first to be asked, and nobody answers at its owner's address.
+    venue.markets.others = {7: "http://gone"}
+    cancelled = venue.desk.cancel(order_id, account=ALICE, wait=wait)
+    assert cancelled == (Cancelled(order_ids=[order_id]) if wait else Cancelled(pending=True))
+    assert [url for url, _ in venue.matcher.asked] == ([OWNER] if wait else [])
+    assert venue.queue.shards == ([] if wait else [0])
+
+
+def test_with_several_shards_an_order_without_a_hold_is_found_in_the_journal(venue: MemoryVenue) -> None:
+    order_id = venue.desk.place(BUY, account=ALICE).order.order_id
+    venue.markets.others = {7: "http://gone"}
+    venue.wallets.holds.clear()
+    with pytest.raises(NotFound):
+        venue.desk.cancel(order_id, account=BOB)
+    assert venue.desk.cancel(order_id, account=ALICE).order_ids == [order_id]
+    assert venue.queue.waiting == []
 
 
 def test_cancel_all_takes_the_accounts_own_orders_of_one_product(venue: MemoryVenue) -> None:
