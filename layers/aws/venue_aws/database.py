@@ -12,6 +12,11 @@ from venue_aws.patience import JOURNAL_CONNECT_S, JOURNAL_STATEMENT_S
 
 STATEMENT_TIMEOUT_MS = JOURNAL_STATEMENT_S * 1000
 
+# Each plan is made for its own cursor and dates: one for all of them would read a whole history.
+_SETTINGS = """
+    SELECT set_config('statement_timeout', %s, false), set_config('default_transaction_read_only', %s, false),
+           set_config('plan_cache_mode', 'force_custom_plan', false)"""
+
 
 class DatabaseLogin(msgspec.Struct, frozen=True, kw_only=True):
     """The database secret's content."""
@@ -76,7 +81,7 @@ class Database:
 
     def _connect(self) -> psycopg.Connection[Any]:
         login = self._login()
-        return psycopg.connect(
+        connection = psycopg.connect(
             host=login.host,
             port=login.port,
             user=login.username,
@@ -85,13 +90,13 @@ class Database:
             connect_timeout=JOURNAL_CONNECT_S,
             autocommit=True,
             application_name="venue-functions",
-            # Each plan is made for its own cursor and dates: one for all of them would read a whole history.
-            options=f"-c statement_timeout={self._statement_timeout_ms}"
-            f" -c default_transaction_read_only={self._read_only} -c plan_cache_mode=force_custom_plan",
             keepalives_idle=30,
             # A server that is gone without a word would otherwise be waited for for minutes.
             tcp_user_timeout=self._statement_timeout_ms,
         )
+        # Not as `options` of the connection: RDS Proxy refuses whoever sends any.
+        connection.execute(_SETTINGS, (str(self._statement_timeout_ms), self._read_only))
+        return connection
 
 
 def _unavailable() -> Unavailable:
