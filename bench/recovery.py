@@ -128,8 +128,8 @@ async def write_journal(database: Database, product: Product, rows: int, *, chec
                 await follower.save(own)
                 size = await own.fetchval("SELECT length(state) FROM checkpoints")
         await own.execute("INSERT INTO products VALUES ($1, $2)", product.id, wire.encode(product).decode())
-        await own.execute("ANALYZE batches")
-        await own.execute("CHECKPOINT")
+        await own.execute("ANALYZE batches", timeout=600)
+        await own.execute("CHECKPOINT", timeout=600)
     return size
 
 

@@ -21,6 +21,8 @@ log = logging.getLogger("matcher.checkpoints")
 
 # Of each shard; older ones are deleted when one is written.
 KEPT: Final = 3
+# One may be some hundred megabytes.
+_TRANSFER_S: Final = 300.0
 
 _COLUMNS: Final = "shard, sequence, at, epoch, commands, format, chain, trades, state, digest, checksum"
 _SAVE: Final = f"""
@@ -93,7 +95,7 @@ def packed(engine: Engine) -> tuple[bytes, str]:
 
 async def save(connection: asyncpg.Connection, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, and delete those that are older than the last three."""
-    await connection.execute(_SAVE, *msgspec.structs.astuple(checkpoint), checkpoint.checksum())
+    await connection.execute(_SAVE, *msgspec.structs.astuple(checkpoint), checkpoint.checksum(), timeout=_TRANSFER_S)
     log.info(
         "checkpoint_saved",
         extra={
@@ -118,7 +120,7 @@ async def sequences(connection: asyncpg.Connection, shard: int) -> list[int]:
 async def read(connection: asyncpg.Connection, *, shard: int, sequence: int) -> Checkpoint:
     """Give one checkpoint. Raises Damaged where it does not fit its checksum, or is gone."""
     try:
-        row = await connection.fetchrow(_READ, shard, sequence)
+        row = await connection.fetchrow(_READ, shard, sequence, timeout=_TRANSFER_S)
     except asyncpg.DataCorruptedError as error:
         raise Damaged(str(error)) from error
     if row is None:

@@ -120,11 +120,15 @@ _ROWS_MIN: Final = 20
 _ROWS_MAX: Final = 2_000
 _READ_BYTES: Final = 4 * 1024 * 1024
 
+# A statement that says nothing else waits so long for its answer: TCP would wait a quarter of an hour for a server that
+# is gone without a word, and whoever stands by would do so in vain.
+ANSWER_S: Final = 15.0
+
 _encode = msgspec.json.Encoder().encode
 
 
 @asynccontextmanager
-async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+async def connection(database: Database, *, answer_s: float = ANSWER_S) -> AsyncIterator[asyncpg.Connection]:
     """Open one direct connection, and close it. Raises OSError, TimeoutError or asyncpg.PostgresError."""
     opened = await asyncpg.connect(
         host=database.host,
@@ -134,6 +138,7 @@ async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
         database=database.name,
         ssl=database.sslmode,
         timeout=5,
+        command_timeout=answer_s,
         # Compiling a plan takes longer than any of these statements.
         server_settings={"application_name": "matcher", "jit": "off"},
     )

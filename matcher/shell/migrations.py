@@ -14,6 +14,8 @@ log = logging.getLogger("matcher.migrations")
 
 FOLDER: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x76656E7565  # any number, the same in every matcher
+# An index on a large table takes its time.
+_SCRIPT_S: Final = 3600.0
 
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -34,22 +36,37 @@ def scripts(folder: Path = FOLDER) -> dict[str, str]:
 
 
 async def migrate(connection: asyncpg.Connection, scripts: Mapping[str, str]) -> list[str]:
-    """Run what has not run yet, all of it or nothing, and give the names. Safe to call from many processes at once."""
+    """Run what has not run yet, each file whole or not at all, and give the names. Safe in many processes at once.
+
+    Each is committed by itself: one that kept its locks for the next would meet an append that takes them in another
+    order.
+    """
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        # A migration that had to wait for a reader would hold up every write behind it: it rather comes again.
-        await connection.execute("SET LOCAL lock_timeout = '1s'")
+        await _lock(connection)
         await connection.execute(_TABLE)
         known = {row["name"]: row["sha256"] for row in await connection.fetch("SELECT name, sha256 FROM migrations")}
-        ran = []
-        for name, script in scripts.items():
-            digest = hashlib.sha256(script.encode()).hexdigest()
-            if name not in known:
-                await connection.execute(script)
-                await connection.execute("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", name, digest)
-                ran.append(name)
-            elif known[name] != digest:
-                raise MigrationChanged(f"{name} was changed after it ran")
+    digests = {name: hashlib.sha256(script.encode()).hexdigest() for name, script in scripts.items()}
+    for name, digest in digests.items():
+        if known.get(name, digest) != digest:
+            raise MigrationChanged(f"{name} was changed after it ran")
+    ran = [name for name in scripts if name not in known and await _run(connection, name, scripts[name], digests[name])]
     if ran:
         log.info("migrated", extra={"files": ran})
     return ran
+
+
+async def _run(connection: asyncpg.Connection, name: str, script: str, digest: str) -> bool:
+    """Run one file, unless another process was faster; whether it ran here."""
+    async with connection.transaction():
+        await _lock(connection)
+        if await connection.fetchval("SELECT true FROM migrations WHERE name = $1", name):
+            return False
+        await connection.execute(script, timeout=_SCRIPT_S)
+        await connection.execute("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", name, digest)
+    return True
+
+
+async def _lock(connection: asyncpg.Connection) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    # A migration that had to wait for a reader would hold up every write behind it: it rather comes again.
+    await connection.execute("SET LOCAL lock_timeout = '1s'")

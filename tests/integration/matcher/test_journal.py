@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
+import msgspec
 import pytest
 
 from matcher.core.engine import Engine
@@ -15,6 +16,7 @@ from matcher.shell.migrations import MigrationChanged, migrate, scripts
 from matcher.shell.sequencer import Sequencer
 from tests.cluster.database import NewDatabase
 from tests.cluster.flow import BTC_USD, flow
+from tests.cluster.proxy import Proxy
 from venue.commands import ListProduct
 
 TABLES = ("batches", "orders", "trades", "postings", "products")
@@ -132,6 +134,20 @@ async def test_a_lease_that_cannot_be_renewed_in_time_is_lost(own: asyncpg.Conne
             await lease.keep()
 
 
+async def test_a_database_that_is_gone_without_a_word_is_not_waited_for_for_ever(
+    own: asyncpg.Connection, database: NewDatabase
+) -> None:
+    assert await take(own, "first") is not None
+    with Proxy(database.settings.port) as proxy:
+        settings = msgspec.structs.replace(database.settings, port=proxy.port)
+        async with connection(settings, answer_s=0.5) as standby:
+            follower = Follower(0)
+            assert await follower.catch_up(standby) == 0
+            proxy.block()
+            with pytest.raises(TimeoutError):
+                await follower.catch_up(standby)
+
+
 async def test_many_processes_migrate_at_once_and_each_file_runs_once(database: NewDatabase) -> None:
     async def start() -> list[str]:
         async with connection(database.settings) as one:
@@ -142,10 +158,13 @@ async def test_many_processes_migrate_at_once_and_each_file_runs_once(database: 
 
 
 async def test_a_migration_that_fails_leaves_nothing_behind(own: asyncpg.Connection) -> None:
-    more = scripts() | {"0999_half.sql": "CREATE TABLE half (id int); SELECT 1/0"}
+    whole = {"0998_whole.sql": "CREATE TABLE whole (id int)"}
     with pytest.raises(asyncpg.DivisionByZeroError):
-        await migrate(own, more)
+        await migrate(own, scripts() | whole | {"0999_half.sql": "CREATE TABLE half (id int); SELECT 1/0"})
     assert await own.fetchval("SELECT to_regclass('half')") is None
+    # The one before it was committed by itself, and holds no lock that an append could meet.
+    assert await own.fetchval("SELECT to_regclass('whole')") == "whole"
+    assert await migrate(own, scripts() | whole) == []
     assert await migrate(own, scripts()) == []
 
 
