@@ -4,7 +4,7 @@ Each part can be made to fail at a chosen place, and tells what it was asked.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -159,9 +159,10 @@ class MemoryMarkets:
 
 
 class MemoryWallets:
-    """Wallets, holds and transfer claims."""
+    """Wallets, holds and transfer claims. `slow`: called for each order that takes a hold."""
 
     def __init__(self) -> None:
+        self.slow: Callable[[], None] = lambda: None
         self.amounts: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
         self.holds: dict[str, PlaceOrder] = {}
         self.amends: dict[str, AmendOrder] = {}
@@ -185,6 +186,7 @@ class MemoryWallets:
     def hold(self, order: PlaceOrder, *, asset: str, at: int) -> PlaceOrder | None:
         """Take the hold once."""
         assert at > 0
+        self.slow()
         if order.order_id in self.holds:
             return self.holds[order.order_id]
         if self.amounts[order.account, asset][0] < order.hold:
@@ -219,15 +221,17 @@ class MemoryWallets:
 
 
 class MemoryQueue:
-    """The order queue. `down`: it takes nothing. `shards`: for which each came."""
+    """The order queue. `down`: it takes nothing. `shards`: for which each came. `tried`: how often it was asked."""
 
     def __init__(self) -> None:
         self.waiting: list[AnyCommand] = []
         self.shards: list[int] = []
         self.down = False
+        self.tried = 0
 
     def put(self, command: AnyCommand, *, shard: int) -> None:
         """Wait."""
+        self.tried += 1
         if self.down:
             raise Unavailable("the queue is down", retry_after_s=1)
         self.waiting.append(command)

@@ -19,6 +19,10 @@ from venue.wire import Outcome
 # How often one cancel of all asks a shard for more.
 ROUNDS_MAX = 10
 
+# After so long a batch begins no further hold: there must be time left to hand over those that have theirs, as
+# venue_aws.patience counts it.
+HOLDS_US = 1_500_000
+
 # An order that the matcher reads later than this after it was placed is refused, and its hold freed.
 DEADLINE_US = 30_000_000
 
@@ -95,8 +99,11 @@ class OrderDesk:
         market = self._markets.market(tickets[0].product_id)
         answers: dict[int, Placed | VenueError] = {}
         sent: dict[int, tuple[PlaceOrder, PlaceOrder]] = {}
+        until = self._clock() + HOLDS_US
         for index, ticket in enumerate(tickets):
             try:
+                if self._clock() > until:
+                    raise Unavailable("the orders before it took too long", retry_after_s=1)
                 sent[index] = self._secured(ticket, market, account)
             except VenueError as error:
                 answers[index] = error

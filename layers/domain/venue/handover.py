@@ -60,14 +60,16 @@ class HandOver:
                     return [*self._matcher.submit_all(commands, url=url)]
                 except NotServed:
                     continue
-        return [self._queued(command, shard) for command in commands]
+        return self._queued(commands, shard)
 
-    def _queued(self, command: AnyCommand, shard: int) -> Unavailable | None:
-        try:
-            self._queue.put(command, shard=shard)
-        except Unavailable as error:
-            return error
-        return None
+    def _queued(self, commands: Sequence[AnyCommand], shard: int) -> list[Outcome | Unavailable | None]:
+        """Leave one after the other in the queue. Where it does not take one, those behind are not tried."""
+        for done, command in enumerate(commands):
+            try:
+                self._queue.put(command, shard=shard)
+            except Unavailable as error:
+                return [*[None] * done, *[error] * (len(commands) - done)]
+        return [None] * len(commands)
 
     def offer(self, command: AnyCommand, *, shard: int, owner: str | None = None) -> Outcome | None:
         """Give the outcome, or None when no owner answers now: it may have been executed then, or not."""

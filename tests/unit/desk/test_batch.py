@@ -65,8 +65,20 @@ def test_with_nobody_serving_all_of_them_wait(venue: MemoryVenue) -> None:
 def test_with_no_road_open_each_may_be_sent_again(venue: MemoryVenue) -> None:
     venue.matcher.url = None
     venue.queue.down = True
-    answers = venue.desk.place_all([BUY, but(price="1.0001")], account=ALICE)
-    assert [type(answer) for answer in answers] == [Unavailable, Malformed]
+    answers = venue.desk.place_all([BUY, but(price="1.0001"), BUY], account=ALICE)
+    assert [type(answer) for answer in answers] == [Unavailable, Malformed, Unavailable]
+    # What the queue does not take once costs the whole batch no more than that.
+    assert venue.queue.tried == 1
+
+
+def test_wallets_that_are_slow_leave_time_to_hand_over_what_is_held(venue: MemoryVenue) -> None:
+    def slow() -> None:
+        venue.clock.now += 1_000_000
+
+    venue.wallets.slow = slow
+    answers = venue.desk.place_all([BUY] * 15, account=ALICE)
+    assert told(answers) == ["open"] * 2 + ["unavailable"] * 13
+    assert venue.wallets.balance(ALICE, "USD").held == 2 * 10_02000000
 
 
 def test_a_batch_of_nothing_but_refusals_asks_no_matcher(venue: MemoryVenue) -> None:
