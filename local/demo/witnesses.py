@@ -15,6 +15,7 @@ from local.demo.evidence import PrivateFill, Trade
 from venue import wire
 from venue.events import AnyEvent, OrderChanged, OrderDone, OrderOpened, OrderReceived, Traded
 from venue.products import Product
+from venue.spelling import spelled
 from venue_aws.archive import LINE, Line
 from venue_aws.settlement import PROGRESS_ASSET
 
@@ -221,5 +222,5 @@ class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
 def sequences_of(events: Iterable[AnyEvent], product_id: str) -> list[int]:
     """Give the product sequences that these events carry; a LevelChanged names one but takes none of its own."""
     sequenced = OrderReceived | OrderOpened | OrderChanged | Traded | OrderDone
-    own = (event for event in events if isinstance(event, sequenced) and event.product_id == product_id)
+    own = (event for event in spelled(events) if isinstance(event, sequenced) and event.product_id == product_id)
     return [event.sequence for event in own if event.sequence is not None]

@@ -20,7 +20,7 @@ RESTING: Final = frozenset({"GTC", "GTT"})
 def refusal(order: PlaceOrder, book: Book, trader: Trader) -> str | None:
     """Give the reason (matcher.core.reasons) for which `order` is refused, or None when it is taken on.
 
-    A plain limit order, as nearly all are, is looked at in here alone.
+    Most that meet nobody do not come here: matcher.core.plain has seen that nothing speaks against them.
     """
     product, size, time_in_force = book.product, order.size, order.time_in_force
     if order.deadline is not None and not order.at <= order.deadline <= UNITS_MAX:
@@ -63,7 +63,7 @@ def refusal(order: PlaceOrder, book: Book, trader: Trader) -> str | None:
         return reasons.TOO_LARGE if needed > UNITS_MAX or hold > UNITS_MAX else reasons.INSUFFICIENT_HOLD
     if book.status != "trading" and (closed := _closed(order, book)) is not None:
         return closed
-    if book.ruled and (broken := _rules(order, book, trader)) is not None:
+    if book.ruled and (broken := rules(order, book, trader)) is not None:
         return broken
     if order.post_only or time_in_force == "FOK":
         return _untimely(order, book, trader)
@@ -91,7 +91,7 @@ def _market(order: PlaceOrder, product: Product) -> str | None:
         return reasons.BAD_FUNDS
     if order.time_in_force == "FOK":
         return reasons.BAD_TIME_IN_FORCE
-    return _rates(order)
+    return rates(order)
 
 
 def _size(order: PlaceOrder, product: Product) -> str | None:
@@ -102,10 +102,11 @@ def _size(order: PlaceOrder, product: Product) -> str | None:
         return reasons.SIZE_TOO_SMALL
     if size > product.size_max:
         return reasons.SIZE_TOO_LARGE
-    return _rates(order)
+    return rates(order)
 
 
-def _rates(order: PlaceOrder) -> str | None:
+def rates(order: PlaceOrder) -> str | None:
+    """What is wrong with its two rates."""
     if -BASIS_POINTS < order.maker_bps <= BASIS_POINTS and -BASIS_POINTS < order.taker_bps <= BASIS_POINTS:
         return None
     return reasons.BAD_RATE
@@ -153,8 +154,8 @@ def _closed(order: PlaceOrder, book: Book) -> str | None:
             return reasons.HALTED
 
 
-def _rules(order: PlaceOrder, book: Book, trader: Trader) -> str | None:
-    """The product's rules that few products have."""
+def rules(order: PlaceOrder, book: Book, trader: Trader) -> str | None:
+    """What the product rules beyond the size and the price of an order, which few do."""
     product = book.product
     if product.orders_max and len(trader.orders) >= product.orders_max:
         return reasons.TOO_MANY_ORDERS

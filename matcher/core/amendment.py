@@ -32,7 +32,7 @@ def refusal(command: AmendOrder, order: WorkingOrder, book: Book) -> str | None:
     if book.ruled and (broken := price_rules(price, size, book)) is not None:
         return broken
     may_not_trade = order.command.post_only or book.status == "post_only"
-    if may_not_trade and book.status != "auction" and not order.waiting:
+    if may_not_trade and book.status != "auction" and order.waiting is None:
         against = book.asks if order.buy else book.bids
         if against.crosses(price):
             return reasons.POST_ONLY
@@ -66,14 +66,13 @@ def amend(command: AmendOrder, order: WorkingOrder, turn: Turn) -> None:
     price, size = _new(command, order)
     old_price, old_size = order.price, order.size
     more = size - old_size
-    level = order.level
-    assert level is not None
-    keeps_place = order.waiting or (price == old_price and more <= 0)
-    if order.waiting:
+    ladder, level = turn.book.standing(order)
+    keeps_place = order.waiting is not None or (price == old_price and more <= 0)
+    if order.waiting is not None:
         level.size += more
     elif keeps_place:
         level.cut(order, -more)
-        turn.touched[level.ladder.sign * level.price] = level
+        turn.touched[ladder.sign * level.price] = level
     else:
         turn.lift(order)
         order.hidden = 0

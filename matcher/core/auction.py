@@ -88,10 +88,11 @@ def uncross(turn: Turn) -> None:
         maker, taker = (bid, ask) if bid.number < ask.number else (ask, bid)
         size = min(bid.remaining - bid.hidden, ask.remaining - ask.hidden)
         turn.events.append(trade(maker, taker, turn, price, size))
-        for order, level in ((maker, levels[maker is ask]), (taker, levels[taker is ask])):
+        for order in (maker, taker):
+            own, level = (bids, levels[0]) if order.buy else (asks, levels[1])
             level.size -= size
-            turn.touched[level.ladder.sign * level.price] = level
+            turn.touched[own.sign * level.price] = level
             if order.remaining == order.hidden:
-                exhausted(order, level, turn)
+                exhausted(order, level, own, turn)
     book.refer_to(price)
     stops.printed(book, price, price)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from matcher.core.ladder import Ladder
+from matcher.core.ladder import Ladder, Level
 from matcher.core.working import Account, Trader, WorkingOrder
 from venue.money import BASIS_POINTS, UNITS_MAX
 from venue.orders import Side
 from venue.products import MarketStatus, Product
+
+# Where those stop orders stand whose price was reached: one level, in line.
+_LINE: Final = 1
 
 
 class Book:
@@ -96,6 +100,26 @@ class Book:
     def lot_of(self, side: Side) -> int:
         """What one lot counts in the hold's asset: for a buy, in the quote asset at a price of one tick."""
         return self.lot_value if side == "buy" else self.lot_units
+
+    def stops_of(self, order: WorkingOrder) -> Ladder:
+        """Where a stop order waits for its price."""
+        return self.entries if order.command.stop == "entry" else self.losses
+
+    def wait(self, order: WorkingOrder, among: Ladder) -> None:
+        """Let a stop order wait for its price, or for its turn."""
+        order.waiting = among
+        among.add(order, self._price_among(order, among))
+
+    def standing(self, order: WorkingOrder) -> tuple[Ladder, Level]:
+        """Where an open order stands."""
+        among = order.waiting
+        if among is None:
+            own = self.bids if order.buy else self.asks
+            return own, own.levels[order.price]
+        return among, among.levels[self._price_among(order, among)]
+
+    def _price_among(self, order: WorkingOrder, among: Ladder) -> int:
+        return _LINE if among is self.triggered else order.command.stop_price or 0
 
     def orders(self) -> Iterator[WorkingOrder]:
         """Every open order, stop orders too, in no order that would matter."""

@@ -28,13 +28,12 @@ class Level(msgspec.Struct, eq=False, gc=False):
     size; it stands on no ladder any more. gc: see WorkingOrder.
     """
 
-    ladder: Ladder
     price: int
     size: int
-    hidden: int
     head: WorkingOrder | None
     tail: WorkingOrder | None
     count: int = 1
+    hidden: int = 0
 
     def __iter__(self) -> Iterator[WorkingOrder]:
         order = self.head
@@ -95,28 +94,32 @@ class Ladder:
         if level is None:
             # Most orders open a level, and most levels close with the order that opened them.
             hidden = order.hidden
-            level = Level(self, price, order.remaining - hidden, hidden, order, order)
-            order.level = self.levels[price] = level
-            keys = self.keys
-            if self.far or len(keys) == BLOCK_MAX:
-                self._open(self.sign * price)
+            if hidden:
+                level = Level(price, order.remaining - hidden, order, order, 1, hidden)
             else:
-                insort(keys, self.sign * price)
+                level = Level(price, order.remaining, order, order)
+            self.levels[price] = level
+            keys, key = self.keys, self.sign * price
+            if self.far or len(keys) == BLOCK_MAX:
+                self._open(key)
+            elif keys and keys[-1] < key:
+                keys.append(key)
+            else:
+                insort(keys, key)
             return level
         tail = level.tail
         assert tail is not None
         tail.next = order
         order.previous = tail
         level.tail = order
-        order.level = level
         level.size += order.remaining - order.hidden
-        level.hidden += order.hidden
+        if order.hidden:
+            level.hidden += order.hidden
         level.count += 1
         return level
 
     def remove(self, order: WorkingOrder, level: Level) -> None:
         """Take `order` out of `level`, wherever it stands in it; an empty level goes with it."""
-        order.level = None
         if level.count == 1:
             self.close(level.price)
             level.size = 0
@@ -134,7 +137,8 @@ class Ladder:
             after.previous = before
             order.next = None
         level.size -= order.remaining - order.hidden
-        level.hidden -= order.hidden
+        if order.hidden:
+            level.hidden -= order.hidden
         level.count -= 1
 
     def close(self, price: int) -> None:
@@ -197,7 +201,7 @@ class Ladder:
         for level in self.levels.values():
             order, level.head, level.tail = level.head, None, None
             while order is not None:
-                order.level = order.previous = None
+                order.waiting = order.previous = None
                 order.trader.orders.clear()
                 after, order.next = order.next, None
                 order = after

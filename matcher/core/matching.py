@@ -66,12 +66,13 @@ def _match(taker: WorkingOrder, against: Ladder, turn: Turn) -> tuple[Literal["b
     events = turn.events
     limit = taker.price or None
     own = None if taker.command.stp is None else taker.trader
+    by_size = taker.funds is None
     stopped: Literal["breaker", "makers"] | None = None
     first = last = met = 0
     while stopped is None and against.crosses(limit):
         level = against.best()
         price = level.price
-        wanted = taker.wants(price)
+        wanted = taker.remaining if by_size else taker.wants(price)
         if not wanted:
             break
         allowed = book.low <= price <= book.high
@@ -93,13 +94,13 @@ def _match(taker: WorkingOrder, against: Ladder, turn: Turn) -> tuple[Literal["b
                 events.append(trade(maker, taker, turn, price, size))
                 level.size -= size
                 if size == shown:
-                    exhausted(maker, level, turn)
+                    exhausted(maker, level, against, turn)
                 first = first or price
                 last = price
-            wanted = taker.wants(price)
+            wanted = taker.remaining if by_size else taker.wants(price)
         if last == price:
             turn.touched[against.sign * price] = level
-        if taker.done_at is not None:
+        if not wanted or taker.done_at is not None:
             break
     turn.met += met
     if last:

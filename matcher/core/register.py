@@ -43,10 +43,15 @@ class Register:
     def retire(self, order: WorkingOrder) -> None:
         """Know a done order in full for a while, then by its id only."""
         if order.command.expire_at is not None and order.reject_reason is None:
-            self._untime()
+            self.untime()
         self.done.append(order)
-        if len(self.done) > self.done_max:
-            self.orders[self.done.popleft().order_id] = None
+        self.forget()
+
+    def forget(self) -> None:
+        """Let one done order go that is more than may be known in full."""
+        done = self.done
+        if len(done) > self.done_max:
+            self.orders[done.popleft().command.order_id] = None
 
     def time(self, order: WorkingOrder) -> None:
         """Remember when an order that is taken on expires."""
@@ -55,7 +60,8 @@ class Register:
         heappush(self._timed, (expire_at, order.number, order))
         self._timed_open += 1
 
-    def _untime(self) -> None:
+    def untime(self) -> None:
+        """Know that one of those that would expire is done."""
         self._timed_open -= 1
         if len(self._timed) > 2 * self._timed_open + _STALE_MAX:
             self._timed = [entry for entry in self._timed if entry[2].done_at is None]

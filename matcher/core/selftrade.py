@@ -38,7 +38,8 @@ def _decrement(taker: WorkingOrder, maker: WorkingOrder, level: Level, turn: Tur
     wanted, there = taker.wants(level.price), maker.remaining
     if wanted < there:
         level.cut(maker, wanted)
-        turn.touched[level.ladder.sign * level.price] = level
+        ladder, _ = turn.book.standing(maker)
+        turn.touched[ladder.sign * level.price] = level
         _shrink(maker, wanted, level.price, turn)
     else:
         turn.withdraw(maker, "canceled")

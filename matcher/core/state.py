@@ -143,12 +143,12 @@ def _saved_order(order: WorkingOrder, trades: list[int]) -> SavedOrder:
         price=order.price,
         size=order.size,
         remaining=order.remaining,
-        hidden=order.hidden,
+        hidden=order.hidden if order.done_at is None else 0,
         funds=order.funds,
-        hold=order.hold,
+        hold=order.held,
         value=str(order.value),
         weighted=str(order.weighted),
-        waiting=order.waiting,
+        waiting=order.waiting is not None,
         done_at=order.done_at,
         done_reason=order.done_reason,
         reject_reason=order.reject_reason,
@@ -202,11 +202,12 @@ def restore(state: State, books: dict[str, Book], register: Register) -> None:
         book = books[saved.product.id]
         for ladder, numbers in ((book.bids, saved.bids), (book.asks, saved.asks), (book.triggered, saved.line)):
             for number in numbers:
-                ladder.add(orders[number], 1 if ladder is book.triggered else orders[number].price)
+                if ladder is book.triggered:
+                    book.wait(orders[number], ladder)
+                else:
+                    ladder.add(orders[number], orders[number].price)
         for number in saved.stops:
-            order = orders[number]
-            ladder = book.entries if order.command.stop == "entry" else book.losses
-            ladder.add(order, order.command.stop_price or 0)
+            book.wait(orders[number], book.stops_of(orders[number]))
 
 
 def _book(saved: SavedBook) -> Book:
@@ -234,9 +235,8 @@ def _order(saved: SavedOrder, command: PlaceOrder, books: dict[str, Book], regis
     order.value = int(saved.value)
     order.weighted = int(saved.weighted)
     order.fees = fee_on(order.weighted)
-    order.waiting = saved.waiting
     order.done_at = saved.done_at
-    order.done_reason = saved.done_reason
+    order.ended = saved.done_reason or order.ended
     order.reject_reason = saved.reject_reason
     register.orders[command.order_id] = order
     if order.done_at is None:

@@ -16,16 +16,12 @@ from matcher.core.working import WorkingOrder
 
 AWAKE_MAX: Final = 100
 
-# Where those that were triggered wait: one level, in line.
-_LINE: Final = 1
-
 
 def accept(order: WorkingOrder, turn: Turn) -> None:
     """Let `order` wait for its stop price; where that was reached by the last trade, for its turn."""
     book = turn.book
     command = order.command
     stop_price = command.stop_price or 0
-    order.waiting = True
     order.trader.orders[command.order_id] = order
     turn.events.append(telling.accepted(order, at=turn.at))
     if not book.last_price:
@@ -34,10 +30,7 @@ def accept(order: WorkingOrder, turn: Turn) -> None:
         is_reached = book.last_price >= stop_price
     else:
         is_reached = book.last_price <= stop_price
-    if is_reached:
-        book.triggered.add(order, _LINE)
-    else:
-        (book.entries if command.stop == "entry" else book.losses).add(order, stop_price)
+    book.wait(order, book.triggered if is_reached else book.stops_of(order))
 
 
 def printed(book: Book, first: int, last: int) -> None:
@@ -49,7 +42,7 @@ def printed(book: Book, first: int, last: int) -> None:
         return
     woken = [*_reached(book.entries, max(first, last)), *_reached(book.losses, min(first, last))]
     for order in sorted(woken, key=lambda order: order.number):
-        book.triggered.add(order, _LINE)
+        book.wait(order, book.triggered)
 
 
 def _reached(ladder: Ladder, price: int) -> Iterator[WorkingOrder]:
@@ -71,5 +64,5 @@ def awake(book: Book) -> Iterator[WorkingOrder]:
         order = level.head
         assert order is not None
         line.remove(order, level)
-        order.waiting = False
+        order.waiting = None
         yield order

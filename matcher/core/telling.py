@@ -85,11 +85,11 @@ def changed(
 ) -> OrderChanged:
     """It has another price or size."""
     command = order.command
-    if not order.waiting:
+    if order.waiting is None:
         book.sequence += 1
     return OrderChanged(
         at=at,
-        sequence=None if order.waiting else book.sequence,
+        sequence=book.sequence if order.waiting is None else None,
         account_sequence=order.account.next_sequence(),
         order_id=order.order_id,
         account=order.account.name,

@@ -3,7 +3,7 @@
 from typing import Final
 
 from matcher.core import telling
-from matcher.core.ladder import Level
+from matcher.core.ladder import Ladder, Level
 from matcher.core.turn import Turn
 from matcher.core.working import WorkingOrder
 from venue.events import Traded
@@ -49,12 +49,12 @@ def trade(maker: WorkingOrder, taker: WorkingOrder, turn: Turn, price: int, size
     return traded
 
 
-def exhausted(maker: WorkingOrder, level: Level, turn: Turn) -> None:
+def exhausted(maker: WorkingOrder, level: Level, ladder: Ladder, turn: Turn) -> None:
     """All that `maker` showed has traded: an iceberg shows its next slice, any other order is filled."""
     display_size = maker.command.display_size
     if maker.remaining and display_size is not None:
         level.renew(maker, display_size)
         turn.events.append(telling.opened(maker, turn.book, turn.at))
     else:
-        level.ladder.remove(maker, level)
+        ladder.remove(maker, level)
         turn.end(maker, "filled")

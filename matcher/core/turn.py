@@ -4,8 +4,8 @@ from matcher.core import telling
 from matcher.core.book import Book
 from matcher.core.ladder import Ladder, Level
 from matcher.core.working import WorkingOrder
-from venue.events import AnyEvent, LevelChanged, OrderOpened, OrderReceived
-from venue.orders import DoneReason
+from venue.events import AnyEvent, LevelChanged
+from venue.orders import DoneReason, Side
 
 
 class Turn:
@@ -38,11 +38,9 @@ class Turn:
 
     def lift(self, order: WorkingOrder) -> None:
         """Take an open order out of where it stands."""
-        level = order.level
-        assert level is not None
-        ladder = level.ladder
+        ladder, level = self.book.standing(order)
         ladder.remove(order, level)
-        if not order.waiting:
+        if order.waiting is None:
             self.touched[ladder.sign * level.price] = level
 
     def rest(self, order: WorkingOrder, own: Ladder) -> None:
@@ -58,59 +56,6 @@ class Turn:
     def tell_levels(self) -> None:
         """What is shown at the levels that were touched, absolutely."""
         book = self.book
-        for level in self.touched.values():
-            self.events.append(
-                LevelChanged(self.at, book.sequence, book.product_id, level.ladder.side, level.price, level.size)
-            )
-
-
-def lay(order: WorkingOrder, own: Ladder, book: Book) -> list[AnyEvent]:
-    """Take on one order that rests at once: what a turn would do, in a straight line, for so do most orders."""
-    command = order.command
-    trader = order.trader
-    price = order.price
-    remaining = order.remaining
-    order_id = command.order_id
-    account = trader.account
-    shown = None
-    if command.display_size is not None:
-        shown = min(remaining, command.display_size)
-        order.hidden = remaining - shown
-    level = own.add(order, price)
-    trader.orders[order_id] = order
-    book.sequence = sequence = book.sequence + 2
-    account.sequence = account_sequence = account.sequence + 2
-    at, product_id, side = command.at, command.product_id, command.side
-    return [
-        OrderReceived(at, command, sequence - 1, account_sequence - 1),
-        OrderOpened(at, sequence, account_sequence, order_id, account.name, product_id, side, price, remaining, shown),
-        LevelChanged(at, sequence, product_id, side, price, level.size),
-    ]
-
-
-def miss(order: WorkingOrder, book: Book) -> list[AnyEvent]:
-    """Take on and end one order that finds nobody and may not rest."""
-    command = order.command
-    account = order.trader.account
-    account.sequence += 1
-    book.sequence = sequence = book.sequence + 2
-    received = OrderReceived(command.at, command, sequence - 1, account.sequence)
-    return [received, order.close("canceled", command.at, sequence)]
-
-
-def cancel(order: WorkingOrder, book: Book, at: int) -> list[AnyEvent]:
-    """Close one order that rests: what a turn would do, in a straight line, for it is half of all commands."""
-    level = order.level
-    assert level is not None
-    ladder = level.ladder
-    if level.count == 1:
-        # Nobody will look at this level any more.
-        ladder.close(level.price)
-        order.level = None
-        size = 0
-    else:
-        ladder.remove(order, level)
-        size = level.size
-    book.sequence = sequence = book.sequence + 1
-    done = order.close("canceled", at, sequence)
-    return [done, LevelChanged(at, sequence, book.product_id, ladder.side, level.price, size)]
+        for key, level in self.touched.items():
+            side: Side = "buy" if key > 0 else "sell"
+            self.events.append(LevelChanged(self.at, book.sequence, book.product_id, side, level.price, level.size))

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from matcher.shell.journal import Entry, Journal
 from matcher.shell.sequencer import Clock
 from venue import wire
-from venue.events import AnyEvent, OrderReceived, OrderRefused, StopAccepted
+from venue.events import AnyEvent, OrderReceived, OrderRefused, OrderRested, StopAccepted
 
 log = logging.getLogger("matcher.metrics")
 
@@ -46,7 +46,7 @@ class Metrics:
         """Note a batch that is in the journal now: its orders, and how long the oldest of its commands has waited."""
         for event in events:
             kind = type(event)
-            if kind is OrderReceived or kind is StopAccepted:
+            if kind is OrderRested or kind is OrderReceived or kind is StopAccepted:
                 self._counts["OrdersAcknowledged"] += 1
             elif isinstance(event, OrderRefused):
                 self._refused[event.reason] += 1

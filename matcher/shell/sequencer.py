@@ -23,7 +23,7 @@ from matcher.shell.errors import MatcherError, NotOwner, OutcomeUnknown, Overloa
 from matcher.shell.journal import Entry, Journal
 from matcher.shell.outcome import outcome_of
 from venue.commands import AnyCommand, Expire
-from venue.events import AnyEvent, CancelRefused, LevelChanged, ProductListed, Traded
+from venue.events import AnyEvent, CancelRefused, LevelChanged, OrderDone, OrderRested, ProductListed, Traded
 from venue.ledger import Posting, postings
 from venue.products import Product
 
@@ -77,8 +77,11 @@ class _Batch:
         self.commands.append(command)
         self.events += events
         for event in events:
-            kind = type(event)
-            if kind is LevelChanged or kind is CancelRefused:
+            if isinstance(event, OrderRested | OrderDone):
+                self.touched.add(event.order_id)
+                self.postings += postings(event, engine.product(event.product_id))
+                continue
+            if isinstance(event, LevelChanged | CancelRefused):
                 continue
             product_id = getattr(event, "product_id", None)
             self.postings += postings(event, engine.product(product_id) if product_id is not None else None)

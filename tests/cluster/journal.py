@@ -21,6 +21,7 @@ from venue.commands import AmendOrder, AnyCommand, CancelAll, CancelOrder, Depos
 from venue.events import AnyEvent, LevelChanged, Traded
 from venue.ledger import Posting, imbalance, postings
 from venue.orders import Order
+from venue.spelling import spelled
 from venue.wire import Outcome
 
 
@@ -114,7 +115,7 @@ def check_sequences(events: Iterable[AnyEvent]) -> None:
         last[kind, name] += 1
         assert number == last[kind, name], f"{kind} {name}: {number} where {last[kind, name]} is next"
 
-    for event in events:
+    for event in spelled(events):
         if isinstance(event, LevelChanged):
             continue
         sequence = getattr(event, "sequence", None)

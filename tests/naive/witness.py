@@ -35,6 +35,7 @@ from venue.events import (
 from venue.ledger import FEES, Posting, imbalance, postings
 from venue.orders import Side
 from venue.products import Product
+from venue.spelling import spelled
 
 
 class Seen(msgspec.Struct):
@@ -81,15 +82,16 @@ class Witness:
             self.orders[command.order_id] = Seen(command, remaining=command.size or 0, price=command.price or 0)
         told: set[tuple[str, Side, int]] = set()
         for event in events:
-            if isinstance(event, LevelChanged):
-                key = event.product_id, event.side, event.price
-                assert key not in told, "a level is told once a command"
-                told.add(key)
-                self._level(event)
-                continue
-            assert not told, "level changes come last"
-            self._count(event)
-            self._follow(event)
+            for each in spelled([event]):
+                if isinstance(each, LevelChanged):
+                    key = each.product_id, each.side, each.price
+                    assert key not in told, "a level is told once a command"
+                    told.add(key)
+                    self._level(each)
+                    continue
+                assert not told, "level changes come last"
+                self._count(each)
+                self._follow(each)
             self._settle(event)
         for product_id in self.products:
             self._check(product_id)

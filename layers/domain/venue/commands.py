@@ -6,7 +6,7 @@ from venue.orders import OrderType, SelfTradePrevention, Side, Stop, TimeInForce
 from venue.products import MarketStatus, Product
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind"):
+class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind"):
     """`at` is stamped by the matcher when it takes the command: µs since 1970 UTC, never running backwards."""
 
     at: int = 0

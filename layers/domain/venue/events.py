@@ -3,7 +3,8 @@
 `sequence` is gapless per product over the events that carry it (received, open, match, change, done: the *full*
 channel).
 `account_sequence` is gapless per account and shard over the private events. A LevelChanged shows the book as of the
-product sequence it names and takes no number of its own. Units as in venue.orders.
+product sequence it names and takes no number of its own. An OrderRested, and an OrderDone with a level's size, stand
+for several events: venue.spelling gives those. Units as in venue.orders.
 
 Fields stand in the order in which the core gives them, by position: a trade is made so in a sixth of the time that its
 seventeen names take. Everybody else names them. No event is part of a cycle, so the collector need not follow any.
@@ -21,7 +22,7 @@ ChangeReason = Literal["amend", "stp"]
 StatusReason = Literal["command", "breaker", "time"]
 
 
-class Event(msgspec.Struct, frozen=True, gc=False, tag_field="kind"):
+class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="kind"):
     """`at` is the time of the command that caused it, µs since 1970 UTC."""
 
     at: int
@@ -128,6 +129,18 @@ class OrderReceived(OrderTold, frozen=True, tag="received"):
     account_sequence: int
 
 
+class OrderRested(OrderTold, frozen=True, tag="rest"):
+    """The matcher took the order on, and the whole of it rests: `received`, `open` and `level` in one.
+
+    So go most orders, but no icebergs. It takes two numbers of each sequence, and names the later ones. `level_size`
+    lots are shown at its price now.
+    """
+
+    sequence: int
+    account_sequence: int
+    level_size: int
+
+
 class StopAccepted(OrderTold, frozen=True, tag="stop"):
     """The matcher keeps the order until a trade prints at its stop price. Private; no product sequence."""
 
@@ -219,7 +232,10 @@ class Traded(Event, frozen=True, tag="match"):
 
 
 class OrderDone(Event, frozen=True, tag="done"):
-    """The order left the book, or never rested. `released` is the rest of its hold, minor units of the hold's asset."""
+    """The order left the book, or never rested. `released` is the rest of its hold, minor units of the hold's asset.
+
+    `level_size` lots are shown at its price now, where nothing else touched the level; a `level` tells it otherwise.
+    """
 
     sequence: int
     account_sequence: int
@@ -231,6 +247,7 @@ class OrderDone(Event, frozen=True, tag="done"):
     remaining: int  # lots that were not filled; 0 for an order by funds
     reason: DoneReason
     released: int
+    level_size: int | None = None
 
 
 class OrderRefused(OrderTold, frozen=True, tag="refused"):
@@ -338,6 +355,7 @@ AnyEvent = (
     ProductListed
     | Deposited
     | OrderReceived
+    | OrderRested
     | OrderOpened
     | Traded
     | OrderDone

@@ -34,6 +34,7 @@ from venue.ledger import FEES, WORLD
 from venue.messages import Changed, Done, Level2Update, Message, Opened, Received
 from venue.orders import Side
 from venue.products import Asset, Product
+from venue.spelling import spelled
 from venue.wire import TapeRecord, WalletChanged
 
 # Every channel, and whether it is told per product.
@@ -72,7 +73,7 @@ def publications(records: Iterable[TapeRecord]) -> list[Publication]:
         if record.product is not None:
             market = markets.setdefault(record.product.id, _Market(record.product))
             market.product = record.product
-            for event in record.events:
+            for event in spelled(record.events):
                 told.extend(market.tell(event))
         else:
             for event in record.events:

@@ -13,6 +13,7 @@ from venue.events import (
     OrderDone,
     OrderReceived,
     OrderRefused,
+    OrderRested,
     StopAccepted,
     Traded,
 )
@@ -53,7 +54,7 @@ def postings(event: AnyEvent, product: Product | None) -> Iterator[Posting]:
         case Deposited():
             yield Posting(WORLD, event.asset, "deposit", -event.amount, 0)
             yield Posting(event.account, event.asset, "deposit", event.amount, 0)
-        case OrderReceived() | StopAccepted() if event.hold:
+        case OrderReceived() | OrderRested() | StopAccepted() if event.hold:
             yield _moved(event, _of(product), "hold", -event.hold)
         case OrderRefused() if event.hold and product is not None:
             yield _moved(event, product, "hold", -event.hold)
@@ -94,7 +95,7 @@ def _of(product: Product | None) -> Product:
 
 
 def _moved(
-    event: OrderReceived | StopAccepted | OrderRefused | AmendRefused | OrderChanged | OrderDone,
+    event: OrderReceived | OrderRested | StopAccepted | OrderRefused | AmendRefused | OrderChanged | OrderDone,
     product: Product,
     kind: PostingKind,
     to_free: int,

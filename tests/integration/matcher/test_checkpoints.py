@@ -15,6 +15,8 @@ from matcher.shell.follower import Follower
 from tests.cluster.database import NewDatabase
 from tests.cluster.process import ROOT
 from tests.integration.matcher.test_journal import own, recovered, take, write
+from venue import wire
+from venue.spelling import spelled
 
 __all__ = ["own"]
 
@@ -121,6 +123,20 @@ async def test_a_row_that_was_changed_breaks_the_journal(own: asyncpg.Connection
     await own.execute(f"UPDATE batches SET {what} WHERE sequence = 2")  # noqa: S608
     with pytest.raises(JournalBroken, match="batch 2"):
         await recovered(own)
+
+
+async def test_a_journal_that_was_told_at_greater_length_is_believed(own: asyncpg.Connection) -> None:
+    lease = await take(own, "first")
+    assert lease is not None
+    engine = await write(own, lease.epoch)
+    longer = 0
+    for row in await own.fetch("SELECT sequence, events FROM batches"):
+        events = wire.encode(list(spelled(wire.EVENTS.decode(row["events"]))))
+        longer += len(events) > len(row["events"])
+        await own.execute("UPDATE batches SET events = $2 WHERE sequence = $1", row["sequence"], events)
+    await own.execute("UPDATE batches SET checksum = NULL")
+    assert longer
+    assert (await recovered(own)).engine.digest() == engine.digest()
 
 
 async def test_a_journal_from_before_the_checksums_goes_on_with_them(own: asyncpg.Connection) -> None:

@@ -202,8 +202,8 @@ def test_a_journal_that_this_program_would_have_written_otherwise_is_not_served(
     matcher.submit(limit("buy", 100, 7))
     assert matcher.terminate() == 0
     database.run(
-        "UPDATE batches SET events = convert_to(replace(convert_from(events, 'UTF8'), '\"remaining\":7',"
-        " '\"remaining\":8'), 'UTF8')"
+        "UPDATE batches SET events = convert_to(replace(convert_from(events, 'UTF8'), '\"level_size\":7',"
+        " '\"level_size\":8'), 'UTF8')"
     )
     second = start_matcher()
     assert second.wait() == 1

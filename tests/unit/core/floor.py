@@ -12,6 +12,7 @@ from venue.holds import hold_for
 from venue.ledger import hold_asset, imbalance, postings
 from venue.orders import Order, OrderType, SelfTradePrevention, Side, Stop, TimeInForce
 from venue.products import Asset, MarketStatus, Product
+from venue.spelling import spelled
 
 # One tick on one lot is one minor unit of USD; one lot is one minor unit of ACME.
 ACME_USD = Product(
@@ -64,7 +65,7 @@ class Floor:
         self.apply(ListProduct(product=product))
 
     def apply(self, command: AnyCommand) -> list[AnyEvent]:
-        """Apply it one microsecond after the last, and settle."""
+        """Apply it one microsecond after the last, and settle. Gives what was told, in the long form."""
         self.at += 1
         events = self.engine.apply(msgspec.structs.replace(command, at=self.at))
         for event in events:
@@ -74,8 +75,9 @@ class Floor:
                 wallet = self.wallets[posting.account, posting.asset]
                 wallet[0] += posting.free
                 wallet[1] += posting.held
-        self.events += events
-        return events
+        told = list(spelled(events))
+        self.events += told
+        return told
 
     def buy(self, order_id: str, size: int | None, price: int | None, **terms: Unpack[Terms]) -> list[AnyEvent]:
         """Place a buy; the account is `ann` unless told otherwise."""

@@ -23,6 +23,7 @@ from venue.events import (
 from venue.ledger import Posting, postings
 from venue.orders import Order, Side
 from venue.products import Product
+from venue.spelling import spelled
 
 Fault = Callable[[list[AnyEvent]], list[AnyEvent]]
 
@@ -62,7 +63,7 @@ def watch(
     witness = Witness(engine, ledger=ledger)
     for at, command in enumerate(life):
         command = replace(command, at=at)
-        witness.see(command, fault(engine.apply(command)))
+        witness.see(command, fault(list(spelled(engine.apply(command)))))
 
 
 def on(kind: type[AnyEvent], change: Callable[[Any], AnyEvent]) -> Fault:
