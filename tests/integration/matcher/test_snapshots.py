@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from tests.cluster.database import NewDatabase
@@ -27,7 +28,7 @@ def test_a_serving_matcher_is_known_with_its_products_and_empty_books(
     cache = redis_server.cache()
     until(lambda: cache.glance("BTC-USD").top is not None)
     glance = cache.glance("BTC-USD")
-    assert glance.product == BTC_USD
+    assert glance.product == msgspec.structs.replace(BTC_USD, orders_max=1_000)
     assert glance.owners == {0: Owner(epoch=1, url=f"{matcher.url}/shards/0")}
     assert glance.top == Top(bid=None, bid_size=None, ask=None, ask_size=None, sequence=0)
     assert [product.id for product in cache.products()] == ["ACME-USD", "BTC-USD", "ETH-USD"]
