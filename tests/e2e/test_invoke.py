@@ -1,6 +1,7 @@
 """Every function, by Lambda's real runtime interface, on the event recorded for it."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from local import events
 from local.invoke import fund
 from local.runtime import Deployed, on_host
-from local.venue import Venue
+from local.venue import OPERATOR, Venue
+from tests.e2e.market import Market
 
 pytestmark = pytest.mark.venue
 
@@ -33,10 +35,13 @@ ANSWERS: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def funded(venue: Venue) -> Venue:
-    """The venue with enough in the recorded trader's wallet."""
+def funded(market: Market) -> Iterator[Venue]:
+    """The venue with enough in the recorded trader's wallet; its market, which the operator restricts, open again."""
+    venue = market.venue
     fund(venue)
-    return venue
+    yield venue
+    operator = market.client(token=venue.token(OPERATOR))
+    assert operator.call("POST", "/products/ACME-USD/status", body={"status": "trading"}).status == 200
 
 
 def run(venue: Venue, function: str) -> Any:
