@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from matcher.shell.server import http_server
 
 # As long as the outcome of an order that rests in the book.
-BODY = b'{"orders":[' + b"." * 390 + b'],"fills":[],"refused":null,"replayed":false}'
+BODY = b'{"orders":[' + b"." * 390 + b'],"fills":[],"refused":null,"replayed":false,"more":false}'
 
 
 class Echo:

@@ -121,7 +121,7 @@ class _Connection(asyncio.Protocol):
         now = time.perf_counter()
         run.latencies.append(now - self._sent)
         if answer.startswith(b"HTTP/1.1 200"):
-            run.accepted += answer.count(b'"refused":null,"replayed":false}')
+            run.accepted += answer.count(b'"refused":null,"replayed":false')
         if now < run.ends and run.requests:
             self._next()
         else:
