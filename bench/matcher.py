@@ -24,11 +24,10 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, Measured
-from bench.programs import ROOT, fire, matcher_environment, start_postgres, start_server
+from bench.programs import ROOT, fire, matcher_environment, products, start_postgres, start_server
 from local.processes import Running
 from local.servers import database_url
 from local.state import State, choose_ports
-from matcher.shell.catalogue import load
 
 RESULT = ROOT / ".local" / "bench" / "matcher.json"
 CONNECTIONS = 64
@@ -90,8 +89,7 @@ class Bench:
         self._postgres = psutil.Process(postgres.pid)
         self._matcher_port = matcher_port
         self._echo_port = echo_port
-        # ACME-USD has whole shares only; the two with small lots have room for many prices and sizes.
-        self._products = [p for p in load(ROOT / "matcher" / "products.toml", shards=1) if p.id != "ACME-USD"]
+        self._products = products()
 
     def round(self, seed: int) -> Round:
         """Measure fsync, echo and orders, one after the other."""

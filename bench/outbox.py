@@ -16,11 +16,10 @@ import boto3
 import msgspec
 
 from bench.load import Load
-from bench.programs import ROOT, fire, matcher_environment, start_postgres, start_server
+from bench.programs import ROOT, fire, matcher_environment, products, start_postgres, start_server
 from local.processes import stop
 from local.servers import CREDENTIALS, ENDINGS, REGION, aws_url, launch
 from local.state import State, choose_ports
-from matcher.shell.catalogue import load
 
 RESULT = ROOT / ".local" / "bench" / "outbox.json"
 RATE = 6_000.0
@@ -70,7 +69,7 @@ def run(rate: float, seconds: float) -> Result:
                     requests=int(rate * seconds),
                     rate=rate,
                     seed=1,
-                    products=[p for p in load(ROOT / "matcher" / "products.toml", shards=1) if p.id != "ACME-USD"],
+                    products=products(),
                 )
             )
         # It has told the last of its figures, for it is stopped.

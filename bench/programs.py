@@ -15,6 +15,8 @@ from bench.load import Load, Measured
 from local.processes import Running, clean_environment, start, stop, wait_until
 from local.servers import database_url, launch
 from local.state import State
+from matcher.shell.catalogue import load
+from venue.products import Product
 
 ROOT = Path(__file__).parents[1]
 # 16 MiB each, 1 GiB in all: more than the rounds write.
@@ -58,14 +60,19 @@ def matcher_environment(state: State) -> dict[str, str]:
     }
 
 
-def fire(load: Load) -> Measured:
+def products() -> list[Product]:
+    """The markets that are traded. ACME-USD has whole shares only; the others have room for many prices and sizes."""
+    return [product for product in load(ROOT / "matcher" / "products.toml", shards=1) if product.id != "ACME-USD"]
+
+
+def fire(order: Load) -> Measured:
     """Fire from a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "bench.load"],
-        input=msgspec.json.encode(load),
+        input=msgspec.json.encode(order),
         stdout=subprocess.PIPE,
         cwd=ROOT,
-        timeout=load.seconds + 30,
+        timeout=order.seconds + 30,
         check=True,
     )
     return msgspec.json.decode(done.stdout, type=Measured)
