@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -345,6 +346,11 @@ def unhurried() -> Iterator[None]:
             setattr(module, name, seconds)
 
 
+# What a run leaves behind is old by then, and the collector, switched off during runs, never comes round to the old.
+_SWEPT_EVERY = 20
+_played = count(1)
+
+
 def play(plan: Plan) -> Result:
     """Play one plan from beginning to end. The same plan gives the same result."""
     random.seed(plan.seed)
@@ -363,6 +369,8 @@ def play(plan: Plan) -> Result:
         asyncio.set_event_loop(None)
         # A matcher keeps what it recovered from the collector; here it would stay for ever.
         gc.unfreeze()
+        if next(_played) % _SWEPT_EVERY == 0:
+            gc.collect()
         if enabled:
             gc.enable()
 
