@@ -3,7 +3,8 @@
 It is the price at which most lots trade; among those the one that leaves least over; among those the one nearest to
 the reference price (without one, to the middle between best bid and best ask). Any tick can be the price, not only
 those of orders. No two are equally good: demand falls and supply grows with the price, so what lies between two prices
-is no worse than they are. At the price, better-priced orders trade first, then older ones.
+is no worse than they are. At the price, better-priced orders trade first, then older ones. One command makes no more
+than `MAKERS_MAX` trades of it.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import msgspec
 from matcher.core import stops
 from matcher.core.book import Book
 from matcher.core.ladder import Ladder
-from matcher.core.trade import exhausted, trade
+from matcher.core.trade import MAKERS_MAX, exhausted, trade
 from matcher.core.turn import Turn
 from venue.events import AuctionIndicated
 
@@ -72,15 +73,16 @@ def indicate(turn: Turn) -> None:
     )
 
 
-def uncross(turn: Turn) -> None:
-    """Trade all that meets, at one price, which becomes the reference price."""
+def uncross(turn: Turn, price: int) -> bool:
+    """Trade what meets at `price`, which becomes the reference price; whether it was all, and not just what may be."""
     book = turn.book
-    found = balance(book)
-    if found is None:
-        return
-    price = found.price
     bids, asks = book.bids, book.asks
+    is_through = True
     while bids.crosses(price) and asks.crosses(price):
+        if turn.met >= MAKERS_MAX:
+            is_through = False
+            break
+        turn.met += 1
         levels = bids.best(), asks.best()
         bid, ask = levels[0].head, levels[1].head
         assert bid is not None
@@ -96,3 +98,4 @@ def uncross(turn: Turn) -> None:
                 exhausted(order, level, own, turn)
     book.refer_to(price)
     stops.printed(book, price, price)
+    return is_through

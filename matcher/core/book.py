@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from matcher.core.ladder import Ladder, Level
 from matcher.core.working import Account, Trader, WorkingOrder
+from venue.events import StatusReason
 from venue.money import BASIS_POINTS, UNITS_MAX
 from venue.orders import Side
 from venue.products import MarketStatus, Product
 
 # Where those stop orders stand whose price was reached: one level, in line.
 _LINE: Final = 1
+
+
+class Uncrossing(msgspec.Struct, array_like=True, frozen=True):
+    """An uncross that is not through: at how many ticks it trades, and what the market enters when it is, and why."""
+
+    price: int
+    status: MarketStatus
+    until: int | None
+    reason: StatusReason
 
 
 class Book:
@@ -22,7 +34,8 @@ class Book:
     or auction ends (None: when somebody says so). reference: ticks, what collar, breaker and auction go by (None before
     the first trade). low, high: the ticks between which a trade may print. last_price: ticks, 0 before the first
     trade. entries, losses: stop orders by stop price, the first to wake being the best. triggered: those whose price
-    was reached, in line, at one level. indicated: what the auction told last.
+    was reached, in line, at one level. indicated: what the auction told last. uncrossing: what one command was too
+    little for; the market is halted as long.
     """
 
     __slots__ = (
@@ -46,6 +59,7 @@ class Book:
         "traders",
         "trades",
         "triggered",
+        "uncrossing",
         "until",
     )
 
@@ -64,6 +78,7 @@ class Book:
         self.reference: int | None = None
         self.last_price = 0
         self.indicated: tuple[int | None, int, int] | None = None
+        self.uncrossing: Uncrossing | None = None
         self.product_id = product.id
         # Both are fixed for the life of a market, and computed often.
         self.lot_value = product.tick_lot_value
@@ -91,6 +106,10 @@ class Book:
         self.status = status
         self.trades = status in {"trading", "limit_only"}
         self.until = until
+
+    def is_due(self) -> bool:
+        """Whether an Expire has something to do here at once, whatever the time."""
+        return self.uncrossing is not None or (self.trades and bool(self.triggered.keys))
 
     def let_in(self, account: Account) -> Trader:
         """Know an account that comes for the first time."""

@@ -14,6 +14,7 @@ from matcher.core import amendment, deposits, halts, listing, matching, plain, r
 from matcher.core.admission import refusal
 from matcher.core.book import Book
 from matcher.core.register import Register
+from matcher.core.trade import MAKERS_MAX
 from matcher.core.turn import Turn
 from matcher.core.working import Trader, WorkingOrder, storable, working
 from venue.commands import (
@@ -55,6 +56,8 @@ class Engine:
         self.shard = shard
         self._products: dict[str, Product] = {}
         self._books: dict[str, Book] = {}
+        # Those of the books where something is to be done at once, or at a time.
+        self._timed: dict[str, Book] = {}
         self._register = Register(done_max)
         self._does: dict[type[AnyCommand], Callable[[Any], list[AnyEvent]]] = {
             PlaceOrder: self._place,
@@ -97,6 +100,8 @@ class Engine:
             raise ValueError(f"not a saved state: {error}") from error
         engine = cls(read.shard, done_max=done_max)
         state.restore(read, engine._books, engine._register)
+        for book in engine._books.values():
+            engine._time(book)
         engine._products = {product_id: book.product for product_id, book in engine._books.items()}
         return engine
 
@@ -123,15 +128,14 @@ class Engine:
 
         An auction is told of by any Expire, whenever it is sent.
         """
-        if any(book.triggered.keys and book.trades for book in self._books.values()):
-            return 0
-        times = [book.until for book in self._books.values() if book.until is not None]
-        expiry, switch_ = self._register.next_expiry(), self._register.switches.first()
-        if expiry is not None:
-            times.append(expiry)
-        if switch_ is not None:
-            times.append(switch_[0])
-        return min(times, default=None)
+        # Asked before each command, and hardly ever is there anything to come.
+        due = self._register.due()
+        for book in self._timed.values():
+            if book.is_due():
+                return 0
+            if book.until is not None and (due is None or book.until < due):
+                due = book.until
+        return due
 
     def product(self, product_id: str) -> Product | None:
         """The rules of one market."""
@@ -267,10 +271,13 @@ class Engine:
             turns.of(order.command.product_id).withdraw(order, "expired")
             left -= 1
         self._let_fall(turns, command.at, left)
+        met = 0
         for product_id in sorted(self._books):
-            turn = turns.of(product_id)
-            halts.pass_time(turn)
-            matching.settle(turn)
+            if met < MAKERS_MAX:
+                turn = turns.of(product_id)
+                halts.pass_time(turn)
+                matching.settle(turn)
+                met += turn.met
         return self._finish_all(turns)
 
     def _let_fall(self, turns: _Turns, at: int, left: int) -> None:
@@ -290,7 +297,10 @@ class Engine:
     def _set_status(self, command: SetStatus) -> list[AnyEvent]:
         book = self._books.get(command.product_id)
         if book is None:
-            return [StatusRefused(at=command.at, product_id=command.product_id, reason=reasons.UNKNOWN_PRODUCT)]
+            return [_refuse_status(command, reasons.UNKNOWN_PRODUCT)]
+        reason = halts.refusal(command, book)
+        if reason is not None:
+            return [_refuse_status(command, reason)]
         turn = Turn(book, command.at, [], [])
         halts.command(command, turn)
         return self._finish(turn)
@@ -307,6 +317,7 @@ class Engine:
         if turn.book.triggered.keys:
             matching.settle(turn)
         turn.tell_levels()
+        self._time(turn.book)
         for order in turn.done:
             self._register.retire(order)
         return turn.events
@@ -314,9 +325,17 @@ class Engine:
     def _finish_all(self, turns: _Turns) -> list[AnyEvent]:
         for turn in turns.taken.values():
             turn.tell_levels()
+            self._time(turn.book)
         for order in turns.done:
             self._register.retire(order)
         return turns.events
+
+    def _time(self, book: Book) -> None:
+        """Know whether time has anything to do with a book."""
+        if book.until is not None or book.uncrossing is not None or book.triggered.keys:
+            self._timed[book.product_id] = book
+        elif self._timed:
+            self._timed.pop(book.product_id, None)
 
     def _refuse(self, command: PlaceOrder, trader: Trader, reason: str) -> list[AnyEvent]:
         register = self._register
@@ -366,6 +385,10 @@ class _Turns:
 
 def _number(order: WorkingOrder) -> int:
     return order.number
+
+
+def _refuse_status(command: SetStatus, reason: str) -> StatusRefused:
+    return StatusRefused(at=command.at, product_id=command.product_id, reason=reason)
 
 
 def _is_meant(command: AmendOrder, order: WorkingOrder) -> bool:

@@ -1,30 +1,29 @@
 """What a market accepts, and how that changes: by command, by its circuit breaker, by time."""
 
 from matcher.core import auction, reasons
+from matcher.core.book import Book, Uncrossing
 from matcher.core.turn import Turn
 from venue.commands import SetStatus
-from venue.events import StatusChanged, StatusReason, StatusRefused
+from venue.events import StatusChanged, StatusReason
 from venue.products import MarketStatus
 
 
 def command(asked: SetStatus, turn: Turn) -> None:
     """Do what an operator asks; nothing where that is so already."""
     book = turn.book
-    reason = _refusal(asked, book.product.price_max)
-    if reason is not None:
-        turn.events.append(StatusRefused(at=asked.at, product_id=asked.product_id, reason=reason))
-        return
-    if asked.reference is None and (asked.status, asked.until) == (book.status, book.until):
+    is_so = (asked.status, asked.until) == (book.status, book.until) and book.uncrossing is None
+    if is_so and asked.reference is None:
         return
     if asked.reference is not None:
         book.refer_to(asked.reference)
     change(turn, asked.status, until=asked.until, reason="command")
 
 
-def _refusal(asked: SetStatus, price_max: int) -> str | None:
+def refusal(asked: SetStatus, book: Book) -> str | None:
+    """Give the reason for which a market stays as it is, or None when the operator may have it so."""
     if asked.until is not None and (asked.status not in {"halted", "auction"} or asked.until <= asked.at):
         return reasons.BAD_UNTIL
-    if asked.reference is not None and not 0 < asked.reference <= price_max:
+    if asked.reference is not None and not 0 < asked.reference <= book.product.price_max:
         return reasons.BAD_REFERENCE
     return None
 
@@ -39,9 +38,11 @@ def trip(turn: Turn) -> None:
 
 
 def pass_time(turn: Turn) -> None:
-    """End a halt or an auction whose time is up; let an auction tell where it stands."""
+    """Go on with an uncross; end a halt or an auction whose time is up; let an auction tell where it stands."""
     book = turn.book
-    if book.until is not None and book.until <= turn.at:
+    if book.uncrossing is not None:
+        _uncross(turn, book.uncrossing)
+    elif book.until is not None and book.until <= turn.at:
         if book.status == "halted":
             _call_auction(turn, "time")
         else:
@@ -56,10 +57,29 @@ def _call_auction(turn: Turn, reason: StatusReason) -> None:
 
 
 def change(turn: Turn, status: MarketStatus, *, until: int | None, reason: StatusReason) -> None:
-    """Be in another state. Bids and asks that meet are uncrossed wherever trading is not merely put off."""
+    """Be in another state. Bids and asks that meet are uncrossed first wherever trading is not merely put off."""
     book = turn.book
-    if status not in {"halted", "auction"}:
-        auction.uncross(turn)
+    book.uncrossing = None
+    found = None if status in {"halted", "auction"} else auction.balance(book)
+    if found is None:
+        _enter(turn, status, until, reason)
+    else:
+        _uncross(turn, Uncrossing(found.price, status, until, reason))
+
+
+def _uncross(turn: Turn, uncrossing: Uncrossing) -> None:
+    """Trade what may trade in one command; until all of it has, the market is halted."""
+    book, reason = turn.book, uncrossing.reason
+    is_through = auction.uncross(turn, uncrossing.price)
+    book.uncrossing = None if is_through else uncrossing
+    if is_through:
+        _enter(turn, uncrossing.status, uncrossing.until, reason)
+    elif (book.status, book.until) != ("halted", None):
+        _enter(turn, "halted", None, reason)
+
+
+def _enter(turn: Turn, status: MarketStatus, until: int | None, reason: StatusReason) -> None:
+    book = turn.book
     book.enter(status, until)
     book.indicated = None
     turn.events.append(

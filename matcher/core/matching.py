@@ -24,12 +24,11 @@ def settle(turn: Turn) -> None:
 
     When the orders of one command have met `MAKERS_MAX` makers, the others stay in line.
     """
-    for order in stops.awake(turn.book):
+    line = stops.awake(turn.book)
+    while turn.met < MAKERS_MAX and (order := next(line, None)) is not None:
         turn.events.append(telling.activated(order, at=turn.at))
         turn.events.append(telling.received(order, turn.book, turn.at, telling.as_it_woke(order)))
         execute(order, turn)
-        if turn.met >= MAKERS_MAX:
-            return
 
 
 def execute(order: WorkingOrder, turn: Turn) -> None:

@@ -67,6 +67,13 @@ class Register:
             self._timed = [entry for entry in self._timed if entry[2].done_at is None]
             heapify(self._timed)
 
+    def due(self) -> int | None:
+        """When the next order expires or the next switch falls, µs."""
+        expiry, switch = self.next_expiry(), self.switches.first()
+        if switch is None:
+            return expiry
+        return switch[0] if expiry is None else min(expiry, switch[0])
+
     def next_expiry(self) -> int | None:
         """When the next open order expires, µs."""
         while self._timed and self._timed[0][2].done_at is not None:

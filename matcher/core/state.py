@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from matcher.core.book import Book
+from matcher.core.book import Book, Uncrossing
 from matcher.core.ladder import Ladder
 from matcher.core.register import Register
 from matcher.core.working import Trader, WorkingOrder, working
@@ -60,6 +60,7 @@ class SavedBook(msgspec.Struct, array_like=True, frozen=True):
     asks: list[int]
     stops: list[int]
     line: list[int]
+    uncrossing: Uncrossing | None = None
 
 
 class State(msgspec.Struct, array_like=True, frozen=True):
@@ -83,15 +84,10 @@ class State(msgspec.Struct, array_like=True, frozen=True):
     switches: list[tuple[str, int]] = []
 
 
+_SAVED: Final = (State, SavedBook, Uncrossing, SavedOrder, PlaceOrder, Traded, Product, Asset)
+_COLUMNS: Final = repr([kind.__struct_fields__ for kind in _SAVED])
 # Changes with the columns of anything that is saved: states of one format have equal digests when they are equal.
-FORMAT: Final = "{}-{}".format(
-    VERSION,
-    hashlib.sha256(
-        repr(
-            [kind.__struct_fields__ for kind in (State, SavedBook, SavedOrder, PlaceOrder, Traded, Product, Asset)]
-        ).encode()
-    ).hexdigest()[:12],
-)
+FORMAT: Final = f"{VERSION}-{hashlib.sha256(_COLUMNS.encode()).hexdigest()[:12]}"
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -170,6 +166,7 @@ def _saved_book(book: Book) -> SavedBook:
         asks=_numbers(book.asks),
         stops=sorted(_numbers(book.entries) + _numbers(book.losses)),
         line=_numbers(book.triggered),
+        uncrossing=book.uncrossing,
     )
 
 
@@ -218,6 +215,7 @@ def _book(saved: SavedBook) -> Book:
     book.refer_to(saved.reference)
     book.last_price = saved.last_price
     book.indicated = saved.indicated
+    book.uncrossing = saved.uncrossing
     return book
 
 

@@ -1,7 +1,8 @@
 """The engine beside the naive market, command by command, under the eyes of a witness.
 
 Each run is one seed: both are asked the same and must tell the same; after it, and once in the midst of it, their
-digests are equal, and the engine goes on from its saved state as if nothing had been.
+digests are equal, and the engine goes on from its saved state as if nothing had been. In some runs an order may meet
+so few makers that its command comes to an end before it does.
 """
 
 from collections import Counter
@@ -11,7 +12,9 @@ from random import Random
 import msgspec
 
 from matcher.core.engine import Engine
+from matcher.core.trade import MAKERS_MAX
 from tests.campaigns.report import Log, Report, Violation
+from tests.naive.bounds import makers_max
 from tests.naive.flow import REGIMES, Flow, Regime
 from tests.naive.market import NaiveMarket
 from tests.naive.witness import Witness
@@ -22,6 +25,7 @@ DEFAULT = 200_000
 COMMANDS_PER_RUN = 200
 # Small, so that orders leave the window of those that are known.
 DONE_MAX = 60
+MAKERS_FEW = 2
 
 
 class Differential(Report, kw_only=True):
@@ -40,7 +44,7 @@ def run(*, n: int, seed: int, log: Log) -> Differential:
     while report.commands < n and not report.violations:
         commands = commands_of(seed + report.runs)
         try:
-            play(commands, told)
+            play(commands, told, makers=makers_of(seed + report.runs))
         except Exception:
             report.violations = 1
             report.violation = violation_of(seed + report.runs)
@@ -63,8 +67,18 @@ def regime_of(seed: int) -> Regime:
     return REGIMES[seed % len(REGIMES)]
 
 
-def play(commands: Sequence[AnyCommand], told: Counter[str] | None = None) -> None:
+def makers_of(seed: int) -> int:
+    """How many makers the orders of one command may meet in the run of one seed: few in every third round."""
+    return MAKERS_FEW if seed // len(REGIMES) % 3 == 2 else MAKERS_MAX
+
+
+def play(commands: Sequence[AnyCommand], told: Counter[str] | None = None, *, makers: int = MAKERS_MAX) -> None:
     """Drive both with one run. Raises AssertionError with what was wrong."""
+    with makers_max(makers):
+        _play(commands, told)
+
+
+def _play(commands: Sequence[AnyCommand], told: Counter[str] | None) -> None:
     engine, naive = Engine(done_max=DONE_MAX), NaiveMarket(done_max=DONE_MAX)
     witness = Witness(engine)
     for number, command in enumerate(commands):
@@ -81,23 +95,23 @@ def play(commands: Sequence[AnyCommand], told: Counter[str] | None = None) -> No
     assert engine.digest() == naive.digest(), "the digests differ"
 
 
-def failure_of(commands: Sequence[AnyCommand]) -> str | None:
+def failure_of(commands: Sequence[AnyCommand], *, makers: int = MAKERS_MAX) -> str | None:
     """What is wrong with a run; None when nothing is."""
     try:
-        play(commands)
+        play(commands, makers=makers)
     except Exception as error:
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return None
 
 
-def shortest(commands: list[AnyCommand]) -> list[AnyCommand]:
+def shortest(commands: list[AnyCommand], *, makers: int = MAKERS_MAX) -> list[AnyCommand]:
     """Cut a failing run down: leave out ever smaller parts as long as it still fails."""
     size = max(len(commands) // 2, 1)
     while True:
         position = 0
         while position < len(commands):
             fewer = commands[:position] + commands[position + size :]
-            if failure_of(fewer) is not None:
+            if failure_of(fewer, makers=makers) is not None:
                 commands = fewer
             else:
                 position += size
@@ -108,9 +122,10 @@ def shortest(commands: list[AnyCommand]) -> list[AnyCommand]:
 
 def violation_of(seed: int) -> Violation:
     """All that one needs to see a failing seed fail."""
-    commands = shortest(commands_of(seed))
+    makers = makers_of(seed)
+    commands = shortest(commands_of(seed), makers=makers)
     return Violation(
         seed=seed,
-        failure=failure_of(commands) or "it holds when it is played again",
+        failure=failure_of(commands, makers=makers) or "it holds when it is played again",
         run=msgspec.to_builtins(commands),
     )

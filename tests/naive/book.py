@@ -2,6 +2,7 @@
 
 from itertools import count
 
+from matcher.core.book import Uncrossing
 from matcher.core.state import SavedBook
 from tests.naive.auction import auction
 from tests.naive.orders import OTHER, NaiveOrder
@@ -29,6 +30,7 @@ class NaiveBook:
         self.until: int | None = None
         self.reference: int | None = None
         self.indicated: tuple[int | None, int, int] | None = None
+        self.uncrossing: Uncrossing | None = None
 
     # What there is
 
@@ -99,13 +101,22 @@ class NaiveBook:
         self.tell.done(order, reason, released)
 
     def change(self, status: MarketStatus, until: int | None, reason: StatusReason) -> None:
+        self.uncrossing = None
         if status not in ("halted", "auction"):
-            self._uncross()
+            found = auction(self.side("buy"), self.side("sell"), self.reference)
+            if found is not None:
+                self._uncross(Uncrossing(found.price, status, until, reason))
+                return
+        self._enter(status, until, reason)
+
+    def _enter(self, status: MarketStatus, until: int | None, reason: StatusReason) -> None:
         self.status, self.until, self.indicated = status, until, None
         self.tell.status_changed(status, reason, until, self.reference)
 
     def pass_time(self) -> None:
-        if self.until is not None and self.until <= self.tell.at:
+        if self.uncrossing is not None:
+            self._uncross(self.uncrossing)
+        elif self.until is not None and self.until <= self.tell.at:
             if self.status == "halted":
                 self.change("auction", self._auction_end(), "time")
             else:
@@ -119,7 +130,7 @@ class NaiveBook:
     def settle(self) -> None:
         """Wake those in line."""
         for _ in range(AWAKE_MAX):
-            if not self.line or not self.trades():
+            if not self.line or not self.trades() or self.met >= MAKERS_MAX:
                 return
             order = self.line.pop(0)
             self.open.remove(order)
@@ -127,8 +138,6 @@ class NaiveBook:
             self.tell.stop_activated(order)
             self.tell.received(order, 0)
             self.execute(order)
-            if self.met >= MAKERS_MAX:
-                return
 
     # How an order trades
 
@@ -244,20 +253,25 @@ class NaiveBook:
     def _auction_end(self) -> int | None:
         return self.tell.at + self.product.auction_us if self.product.auction_us else None
 
-    def _uncross(self) -> None:
-        found = auction(self.side("buy"), self.side("sell"), self.reference)
-        if found is None:
-            return
-        price = found.price
+    def _uncross(self, asked: Uncrossing) -> None:
+        price = asked.price
         while True:
             bids = [one for one in self.side("buy") if one.price >= price]
             asks = [one for one in self.side("sell") if one.price <= price]
-            if not bids or not asks:
+            if not bids or not asks or self.met == MAKERS_MAX:
                 break
+            self.met += 1
             older, newer = sorted((bids[0], asks[0]), key=lambda one: one.number)
             self._trade(older, newer, price, min(older.shown, newer.shown), [older, newer])
         self.reference = price
         self._printed([price])
+        if not bids or not asks:
+            self.uncrossing = None
+            self._enter(asked.status, asked.until, asked.reason)
+            return
+        self.uncrossing = asked
+        if (self.status, self.until) != ("halted", None):
+            self._enter("halted", None, asked.reason)
 
     def tell_levels(self) -> None:
         self.tell.levels(self.shown)
@@ -277,4 +291,5 @@ class NaiveBook:
             asks=[one.number for one in self.side("sell")],
             stops=sorted(one.number for one in self.open if one.where == "stops"),
             line=[one.number for one in self.line],
+            uncrossing=self.uncrossing,
         )

@@ -8,7 +8,7 @@ from matcher.core import reasons
 from matcher.core.state import ORDER_COLUMNS, TRADE_COLUMNS, VERSION, State, digest, row
 from tests.naive.book import NaiveBook
 from tests.naive.orders import NaiveOrder
-from tests.naive.rules import amend_refusal, refusal
+from tests.naive.rules import MAKERS_MAX, amend_refusal, refusal
 from venue.commands import (
     AmendOrder,
     AnyCommand,
@@ -200,8 +200,9 @@ class NaiveMarket:
         self._withdraw(expired, "expired")
         self._let_fall(at, 1_000 - len(expired))
         for product_id in sorted(self.books):
-            self.books[product_id].pass_time()
-            self.books[product_id].settle()
+            if sum(book.met for book in self.books.values()) < MAKERS_MAX:
+                self.books[product_id].pass_time()
+                self.books[product_id].settle()
 
     def _withdraw(self, orders: Iterable[NaiveOrder], reason: DoneReason) -> None:
         for order in orders:
@@ -243,7 +244,8 @@ class NaiveMarket:
         else:
             if command.reference is not None:
                 book.reference = command.reference
-            if command.reference is not None or (command.status, command.until) != (book.status, book.until):
+            is_so = (command.status, command.until) == (book.status, book.until) and book.uncrossing is None
+            if command.reference is not None or not is_so:
                 book.change(command.status, command.until, "command")
             book.settle()
             return None

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from matcher.core import reasons
 from matcher.core.engine import Engine
-from tests.campaigns.differential import commands_of, failure_of, play, shortest
+from matcher.core.trade import MAKERS_MAX
+from tests.campaigns.differential import MAKERS_FEW, commands_of, failure_of, makers_of, play, shortest
 from tests.naive.flow import REGIMES, Flow, Regime
 from venue import wire
 from venue.commands import AmendOrder, AnyCommand, Command, Deposit, PlaceOrder
@@ -29,9 +30,9 @@ lives = st.builds(_life, st.randoms(use_true_random=False), st.sampled_from(REGI
 
 
 @market
-@given(lives)
-def test_the_engine_agrees_with_a_naive_market_and_with_a_witness(life: list[AnyCommand]) -> None:
-    play(life)
+@given(lives, st.sampled_from([MAKERS_FEW, MAKERS_MAX]))
+def test_the_engine_agrees_with_a_naive_market_and_with_a_witness(life: list[AnyCommand], makers: int) -> None:
+    play(life, makers=makers)
 
 
 def test_a_hundred_seeded_runs_meet_every_kind_of_command_event_and_refusal() -> None:
@@ -41,7 +42,7 @@ def test_a_hundred_seeded_runs_meet_every_kind_of_command_event_and_refusal() ->
     for seed in range(100):
         commands = commands_of(seed)
         asked |= {type(command) for command in commands}
-        play(commands, told)
+        play(commands, told, makers=makers_of(seed))
         engine = Engine()
         refused |= {getattr(event, "reason", "") for command in commands for event in engine.apply(command)}
     assert told.keys() == {kind.__name__ for kind in get_args(AnyEvent)}

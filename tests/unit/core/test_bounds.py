@@ -6,10 +6,13 @@ import msgspec
 import pytest
 
 from matcher.core.trade import MAKERS_MAX
+from tests.naive.bounds import makers_max
 from tests.naive.market import NaiveMarket
 from tests.unit.core.floor import ACME_USD, Floor, done, kinds, queue, refused, trades
-from venue.commands import AnyCommand, CancelAll, CancelProduct, ListProduct, PlaceOrder
+from venue.commands import AnyCommand, CancelAll, CancelProduct, ListProduct, PlaceOrder, SetStatus
+from venue.events import Traded
 from venue.orders import TimeInForce
+from venue.products import MarketStatus
 
 
 def sells(count: int, *, price: int = 100, display_size: int | None = None, size: int = 1) -> Iterator[PlaceOrder]:
@@ -37,6 +40,13 @@ def buy(size: int, time_in_force: TimeInForce = "GTC") -> PlaceOrder:
         hold=10**9,
         time_in_force=time_in_force,
     )
+
+
+def status(floor: Floor) -> str:
+    """What state the market is in."""
+    book = floor.engine.book(ACME_USD.id)
+    assert book is not None
+    return book.status
 
 
 def applied(floor: Floor, *commands: AnyCommand) -> Floor:
@@ -128,3 +138,48 @@ def test_orders_of_a_halted_market_are_none_that_a_cancel_of_all_could_take() ->
     floor = applied(Floor(), *sells(1))
     floor.status("halted")
     assert not floor.engine.leaves_more(CancelAll(account="bob"))
+
+
+def test_an_uncross_makes_so_many_trades_a_command_and_the_market_is_halted_until_it_is_through() -> None:
+    gathering = SetStatus(product_id=ACME_USD.id, status="auction", reference=100)
+    bids = [msgspec.structs.replace(buy(1), order_id=f"bid-{number}", price=100) for number in range(MAKERS_MAX + 2)]
+    asks = [msgspec.structs.replace(one, price=100) for one in sells(MAKERS_MAX + 1)]
+    floor = applied(Floor(), gathering, *bids, *asks, SetStatus(product_id=ACME_USD.id, status="post_only"))
+    assert len(trades(floor.events)) == MAKERS_MAX
+    assert kinds(floor.events)[-3:] == ["status", "level", "level"]
+    assert (status(floor), floor.engine.due) == ("halted", 0)
+    assert refused(floor.sell("late", 1, 100)) == "halted"
+    assert kinds(floor.expire(floor.at + 1)) == ["match", "done", "done", "status", "level", "level"]
+    assert (status(floor), floor.engine.due) == ("post_only", None)
+    assert queue(floor, "buy") == [(f"bid-{MAKERS_MAX + 1}", 1)]
+
+
+@pytest.mark.parametrize(("asked", "volume"), [("halted", 0), ("auction", 0), ("trading", 1)])
+def test_an_operator_may_stop_an_uncross_that_is_not_through(asked: MarketStatus, volume: int) -> None:
+    floor = Floor()
+    floor.status("auction", reference=100)
+    with makers_max(2):
+        for number in range(3):
+            floor.buy(f"bid-{number}", 1, 101)
+            floor.sell(f"ask-{number}", 1, 100)
+        assert len(trades(floor.status("trading"))) == 2
+        events = floor.status(asked)
+    assert len(trades(events)) == volume
+    assert (status(floor), floor.engine.due) == (asked, None)
+    assert trades(floor.expire(floor.at + 1)) == []
+
+
+def test_markets_share_what_one_command_may_do_and_the_others_follow_at_once() -> None:
+    other = msgspec.structs.replace(ACME_USD, id="ZETA-USD")
+    floor = Floor()
+    floor.apply(ListProduct(product=other))
+    for product_id in (ACME_USD.id, other.id):
+        floor.apply(SetStatus(product_id=product_id, status="auction", until=50, reference=100))
+        for number in range(2):
+            floor.buy(f"{product_id}-bid-{number}", 1, 100, product_id=product_id)
+            floor.sell(f"{product_id}-ask-{number}", 1, 100, product_id=product_id)
+    with makers_max(2):
+        assert {event.product_id for event in floor.expire(50) if isinstance(event, Traded)} == {ACME_USD.id}
+        assert floor.engine.due == 50
+        assert {event.product_id for event in floor.expire(51) if isinstance(event, Traded)} == {other.id}
+        assert floor.engine.due is None
