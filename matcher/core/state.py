@@ -20,6 +20,9 @@ from venue.orders import DoneReason
 from venue.products import Asset, MarketStatus, Product
 
 VERSION: Final = 1
+# What `restore` reads: its own version and, once there was one, the version before. Otherwise a deployment of the next
+# one would have to replay everything from the first row.
+VERSIONS: Final = frozenset({VERSION})
 ORDER_COLUMNS: Final = PlaceOrder.__struct_fields__
 TRADE_COLUMNS: Final = Traded.__struct_fields__
 
@@ -176,8 +179,8 @@ def _numbers(ladder: Ladder) -> list[int]:
 
 def restore(state: State, books: dict[str, Book], register: Register) -> None:
     """Fill an engine's empty `books` and `register` with what was saved. Raises ValueError for another version."""
-    if state.version != VERSION:
-        raise ValueError(f"a state of version {state.version}; this program reads version {VERSION}")
+    if state.version not in VERSIONS:
+        raise ValueError(f"a state of version {state.version}; this program reads {sorted(VERSIONS)}")
     for saved in state.books:
         books[saved.product.id] = _book(saved)
     for name, sequence in state.accounts:

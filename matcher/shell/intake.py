@@ -36,6 +36,10 @@ class Service(Protocol):
         """Raise MatcherError unless this process owns a shard and all is well with the others too."""
         ...
 
+    def warm(self) -> None:
+        """Raise MatcherError until this process could take over any shard with next to nothing to read."""
+        ...
+
     async def state(self, shard: int, *, digest: bool = False) -> dict[str, Any]:
         """Where a shard stands here, for operators. `digest`: with a digest of its books, which costs time."""
         ...
@@ -116,6 +120,9 @@ def application(service: Service) -> Starlette:
     async def ready(_: Request) -> Response:
         return _verdict(service.check)
 
+    async def warm(_: Request) -> Response:
+        return _verdict(service.warm, b'{"warm":true}')
+
     async def shard_ready(request: Request) -> Response:
         return _verdict(partial(service.sequencer, request.path_params["shard"]))
 
@@ -134,13 +141,14 @@ def application(service: Service) -> Starlette:
             Route("/shards/{shard:int}/state", state),
             Route("/live", live),
             Route("/ready", ready),
+            Route("/warm", warm),
         ]
     )
 
 
-def _verdict(check: Callable[[], object]) -> Response:
+def _verdict(check: Callable[[], object], good: bytes = b'{"ready":true}') -> Response:
     try:
         check()
     except MatcherError as error:
         return Response(_problem(error.code, str(error)), 503, {"retry-after": "1"}, "application/json")
-    return Response(b'{"ready":true}', media_type="application/json")
+    return Response(good, media_type="application/json")

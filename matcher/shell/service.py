@@ -63,6 +63,14 @@ class Matcher:
         """Where it stands with a shard; see Share.state. Raises UnknownShard."""
         return await self._share(shard).state(digest=digest)
 
+    def warm(self) -> None:
+        """Raise Starting or JournalBroken until it has followed every shard's journal to its end, once.
+
+        Later trouble takes nothing back: whoever stops what is not warm would, with the database away, stop everybody.
+        """
+        for share in self._shares.values():
+            share.warm()
+
     def check(self) -> None:
         """Raise NotOwner where it owns no shard, Starting or JournalBroken where any has no owner that it knows of."""
         refused = self._refusals()

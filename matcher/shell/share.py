@@ -63,6 +63,7 @@ class Share:
         self._follower: Follower | None = None
         self._sequencer: Sequencer | None = None
         self._epoch = 0
+        self._is_warm = False
         self._refusal: type[MatcherError] = Starting
 
     def sequencer(self) -> Sequencer:
@@ -70,6 +71,11 @@ class Share:
         if self._sequencer is None or not self._sequencer.is_open:
             raise self._refusal("this matcher does not serve the shard")
         return self._sequencer
+
+    def warm(self) -> None:
+        """Return once it has been as far as the journal, since this process began. Raises Starting or JournalBroken."""
+        if not self._is_warm:
+            raise (JournalBroken if self._refusal is JournalBroken else Starting)("it has not followed the journal yet")
 
     async def state(self, *, digest: bool = False) -> dict[str, Any]:
         """Where it stands. `digest`: with that of the books right after batch `sequence`, both durable.
@@ -123,6 +129,7 @@ class Share:
         self._parts.tidy()
         loaded = now()
         await follower.catch_up(own, stop=self._stop)
+        self._is_warm |= not self._stop.is_set()
         log.info(
             "followed",
             extra={

@@ -125,6 +125,13 @@ class MatcherProcess:
             return False
         return answer.status == 503 and bool(answer.data["code"] == "not_owner")
 
+    def is_warm(self) -> bool:
+        """Whether it has followed every shard's journal once."""
+        try:
+            return self.request("GET", "/warm").status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
     def is_running(self) -> bool:
         """Whether the process exists."""
         return self._process.poll() is None

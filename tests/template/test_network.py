@@ -99,7 +99,9 @@ def test_the_matcher_has_no_public_address_and_comes_back_by_itself() -> None:
     (container,) = task["ContainerDefinitions"]
     assert container["StopTimeout"] == 120
     assert container["ReadonlyRootFilesystem"] is True
-    assert "/live" in container["HealthCheck"]["Command"][-1]
+    # Warm, and not just alive: the old tasks go when the new ones are healthy. As long as ECS lets it, for large books.
+    assert "/warm'" in container["HealthCheck"]["Command"][-1]
+    assert container["HealthCheck"]["StartPeriod"] == 300
 
 
 def test_the_matcher_gets_every_password_from_a_secret() -> None:

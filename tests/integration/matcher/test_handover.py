@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 import asyncpg
+import psycopg
 import pytest
 
 from matcher.shell.journal import connection
@@ -112,6 +113,30 @@ def test_a_standby_is_as_far_as_the_journal_and_takes_over_with_nothing_to_read(
     assert (served["behind"], served["sequence"]) == (0, last)
     assert standby.state(digest=True)["digest"] == before
     check_books(database)
+
+
+def test_a_deployed_matcher_counts_as_healthy_only_when_it_has_followed_the_journal(
+    start_matcher: StartMatcher, database: NewDatabase
+) -> None:
+    owner = start_matcher().wait_until_ready()
+    for order in flow(31, 100):
+        owner.submit(order)
+    with psycopg.connect(database.url) as other:
+        other.execute("LOCK TABLE batches IN ACCESS EXCLUSIVE MODE")  # so that nobody can read on
+        fresh = start_matcher()
+        fresh.wait_until(fresh.is_live)
+        waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'batches'::regclass AND NOT granted"
+        fresh.wait_until(lambda: database.rows(waiting) == [(1,)])
+        answer = fresh.request("GET", "/warm")
+        assert (answer.status, answer.data["code"]) == (503, "starting")
+        other.rollback()
+    fresh.wait_until(fresh.is_warm)
+    assert fresh.stands_by()
+    assert owner.is_warm()
+    # A database that fails takes nothing back: otherwise every task would be stopped for it, and be cold afterwards.
+    database.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'matcher'")
+    assert fresh.is_warm()
+    assert owner.is_warm()
 
 
 def test_the_standby_writes_the_checkpoints(start_matcher: StartMatcher, database: NewDatabase) -> None:

@@ -171,4 +171,6 @@ def test_a_broken_journal_stops_its_shard_and_no_other(
     answer = second.post(limit("buy", 100, 1), shard=1)
     assert (answer.status, answer.data["code"]) == (503, "journal_broken")
     assert not second.is_ready()
+    # A deployment of a program that does not believe the journal ends here, and the old tasks stay.
+    assert second.request("GET", "/warm").data["code"] == "journal_broken"
     assert second.terminate() == 1

@@ -2,6 +2,8 @@
 
 import gc
 import sys
+from pathlib import Path
+from typing import Final
 
 import msgspec
 import pytest
@@ -12,6 +14,10 @@ from matcher.core.working import WorkingOrder
 from tests.unit.core.floor import Floor, kinds, refused, trades
 from venue.commands import Deposit, ListProduct, PlaceOrder
 from venue.money import UNITS_MAX
+
+
+# What `everything` was saved as, by the program of each version.
+SAVED: Final = Path(__file__).parent / "saved"
 
 
 def everything() -> Floor:
@@ -48,6 +54,28 @@ def test_a_restored_engine_is_the_same_and_goes_on_the_same() -> None:
     assert trades(floor.status("trading")) == [("ice", 1, 101)]
     assert floor.buy("gone", 1, 100) == []
     assert kinds(floor.sell("new", 1, 90)) != []
+
+
+def test_what_this_version_and_the_one_before_have_saved_is_read_and_goes_on() -> None:
+    """Whoever raises VERSION keeps a reader of the old one, and adds what `everything` saves then to the files here.
+
+    A deployment that cannot read the checkpoints that it finds would replay the journal from its first row.
+    """
+    saved = {int(file.stem): file for file in SAVED.glob("*.state")}
+    wanted = {state.VERSION, max(1, state.VERSION - 1)}
+    assert wanted <= set(saved)
+    assert wanted <= state.VERSIONS
+    for version in wanted:
+        floor = everything()
+        placed = floor.engine
+        floor.engine = Engine.restore(saved[version].read_bytes(), done_max=3)
+        for name in ("known", "ice", "taker", "stop", "loss", "refused", "crossed", "gone", "never"):
+            assert floor.engine.order(name) == placed.order(name)
+            assert floor.engine.fills(name) == placed.fills(name)
+        assert floor.engine.due == 10**6
+        assert trades(floor.status("trading")) == [("ice", 1, 101)]
+        assert floor.buy("gone", 1, 100) == []
+    assert Engine.restore(saved[state.VERSION].read_bytes(), done_max=3).digest() == everything().engine.digest()
 
 
 def test_a_state_is_compact() -> None:
