@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 import asyncpg
@@ -65,10 +66,11 @@ class Journal(Protocol):
 
 
 # Locking the lease row for the length of this statement is the fence: whoever raises the epoch waits for this commit,
-# or is waited for and makes this statement write nothing. The row keeps the journal's head, see `head`.
+# or is waited for and makes this statement write nothing. The row keeps the journal's head, see `head`; and as it is
+# written anyway, the lease is renewed with it.
 _APPEND: Final = """
 WITH fence AS (
-    UPDATE leases SET head = $3 WHERE shard = $1 AND epoch = $2 RETURNING 1
+    UPDATE leases SET head = $3, expires_at = clock_timestamp() + $12 WHERE shard = $1 AND epoch = $2 RETURNING 1
 ), batch AS (
     INSERT INTO batches (shard, sequence, epoch, at, commands, events, checksum)
     SELECT $1, $3, $2, $4, $5, $6, $11 FROM fence
@@ -124,6 +126,16 @@ _READ_BYTES: Final = 4 * 1024 * 1024
 # is gone without a word, and whoever stands by would do so in vain.
 ANSWER_S: Final = 15.0
 
+_SESSION: Final = {
+    "application_name": "matcher",
+    # Compiling a plan takes longer than any of these statements.
+    "jit": "off",
+    # A machine that is gone in the middle of an append must not keep the lease's row locked for hours.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -139,8 +151,7 @@ async def connection(database: Database, *, answer_s: float = ANSWER_S) -> Async
         ssl=database.sslmode,
         timeout=5,
         command_timeout=answer_s,
-        # Compiling a plan takes longer than any of these statements.
-        server_settings={"application_name": "matcher", "jit": "off"},
+        server_settings=_SESSION,
     )
     try:
         yield opened
@@ -154,16 +165,25 @@ async def connection(database: Database, *, answer_s: float = ANSWER_S) -> Async
 class PostgresJournal:
     """The journal of one shard under one epoch, over one connection that it has for itself."""
 
-    def __init__(self, append: PreparedStatement[asyncpg.Record], *, shard: int, epoch: int, timeout_s: float) -> None:
+    def __init__(
+        self, append: PreparedStatement[asyncpg.Record], *, shard: int, epoch: int, lease_s: float, timeout_s: float
+    ) -> None:
         self._append = append
         self._shard = shard
         self._epoch = epoch
+        self._renewal = timedelta(seconds=lease_s)
         self._timeout_s = timeout_s
 
     @classmethod
-    async def open(cls, connection: asyncpg.Connection, *, shard: int, epoch: int, timeout_s: float) -> PostgresJournal:
-        """Prepare the statement. A commit that takes longer than `timeout_s` is one of unknown outcome."""
-        return cls(await connection.prepare(_APPEND), shard=shard, epoch=epoch, timeout_s=timeout_s)
+    async def open(
+        cls, connection: asyncpg.Connection, *, shard: int, epoch: int, lease_s: float, timeout_s: float
+    ) -> PostgresJournal:
+        """Prepare the statement, which renews the lease for `lease_s`.
+
+        A commit that takes longer than `timeout_s` is one of unknown outcome.
+        """
+        append = await connection.prepare(_APPEND)
+        return cls(append, shard=shard, epoch=epoch, lease_s=lease_s, timeout_s=timeout_s)
 
     async def append(self, entry: Entry) -> None:
         """Commit one batch, as Journal promises."""
@@ -179,6 +199,7 @@ class PostgresJournal:
             _json(entry.postings),
             _json(entry.products),
             entry.checksum,
+            self._renewal,
             timeout=self._timeout_s,
         )
         if written != 1:

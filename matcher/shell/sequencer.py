@@ -12,7 +12,7 @@ no command comes, whenever `pass_time` is called.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -99,7 +99,7 @@ class Sequencer:
     """One shard's single file. Its engine belongs to it: nobody else touches the books.
 
     sequence, at, chain: where the journal's last batch leaves them. commands: how many the journal has. clock: gives µs
-    since 1970 UTC and may run backwards. still_mine: raises as soon as another may own the shard.
+    since 1970 UTC and may run backwards. still_mine: raises when another may own the shard.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Sequencer:
         chain: Chain | None = None,
         commands: int = 0,
         committed: Committed | None = None,
-        still_mine: Callable[[], None] | None = None,
+        still_mine: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._engine = engine
         self._journal = journal
@@ -266,7 +266,7 @@ class Sequencer:
                 self._committed(batch.events)
         elif self._still_mine is not None:
             # Nothing happened, so no statement meets the fence: what is answered may be what a successor has changed.
-            self._still_mine()
+            await self._still_mine()
         self._under_way = None
         for future, outcome in batch.answers:
             if not future.done():

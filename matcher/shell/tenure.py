@@ -14,7 +14,7 @@ import msgspec
 from matcher.shell.checkpointer import Checkpointer
 from matcher.shell.follower import Follower
 from matcher.shell.journal import Connect, PostgresJournal
-from matcher.shell.lease import Lease
+from matcher.shell.lease import COMMIT_LEASES, Lease
 from matcher.shell.metrics import Metrics
 from matcher.shell.poller import OrderSource
 from matcher.shell.relay import Relay
@@ -144,12 +144,17 @@ class Tenure:
 
     async def _sequencer(self) -> Sequencer:
         follower = self._follower
+        lease_s = self._lease.length_s
         journal = await PostgresJournal.open(
-            self._journal, shard=self._shard, epoch=self._lease.epoch, timeout_s=2 * self._lease.length_s
+            self._journal,
+            shard=self._shard,
+            epoch=self._lease.epoch,
+            lease_s=lease_s,
+            timeout_s=COMMIT_LEASES * lease_s,
         )
         return Sequencer(
             follower.engine,
-            self._metrics.appending(journal),
+            self._lease.appending(self._metrics.appending(journal)),
             sequence=follower.sequence,
             at=follower.at,
             chain=follower.chain,

@@ -158,6 +158,9 @@ class Database:
         if statement in (lease._TAKE, lease._RENEW, lease._RELEASE):
             free = self._locked_until.get(call.arguments[0], 0.0)
             if free > self.loop.time():
+                if statement == lease._TAKE:
+                    self._reply(call, None)  # it passes over a locked row
+                    return
                 # A moment after the commit that it waits for.
                 self.loop.call_at(free + 0.000_001, self.arrive, call, context=self.outside)
                 return
@@ -181,22 +184,23 @@ class Database:
             self.trouble.fired["fenced"] += 1
             self._reply(call, 0)
             return
+        expires_at = self.loop.time() + call.arguments[-1].total_seconds()
         takes_s = 0.0008 + self.trouble.way()
         if self.trouble.takes("commit_slow"):
             takes_s = self.trouble.between(*_FENCE_SLOW_S)
         until = self.loop.time() + takes_s
         self._locked_until[shard] = max(self._locked_until.get(shard, 0.0), until)
-        self.loop.call_at(until, self._commit, call, context=self.outside)
+        self.loop.call_at(until, self._commit, call, expires_at, context=self.outside)
 
     def passes(self, shard: int, epoch: int) -> bool:
         """Whether the fence lets this epoch write."""
         held = self.leases.get(shard)
         return held is not None and held.epoch == epoch
 
-    def _commit(self, call: Call) -> None:
+    def _commit(self, call: Call, expires_at: float) -> None:
         if call.connection.crashed:
             return
-        shard, epoch, sequence, at, commands, events, orders, trades, postings, products, checksum = call.arguments
+        (shard, epoch, sequence, at, commands, events, orders, trades, postings, products, checksum, _) = call.arguments
         batches = self.batches.setdefault(shard, [])
         if any(batch.sequence == sequence for batch in reversed(batches)):
             self._reply(call, asyncpg.UniqueViolationError("batches_pkey"))
@@ -204,6 +208,7 @@ class Database:
         batch = Committed(shard, sequence, epoch, at, commands, events, checksum, _POSTINGS.decode(postings))
         batches.append(batch)
         self.leases[shard].head = sequence
+        self.leases[shard].expires_at = expires_at
         for order in _ORDERS.decode(orders):
             self.orders[order.order_id] = order
         self.trades += _TRADES.decode(trades)

@@ -172,7 +172,7 @@ async def _hope(self: Lease) -> None:
             await self._connection.fetchval(_RENEW, self._shard, self.epoch, self.length_s)
 
 
-def _never_mind(self: Lease) -> None:
+async def _never_mind(self: Lease) -> None:
     """Look at nothing."""
 
 

@@ -195,6 +195,47 @@ def test_a_commit_that_hangs_is_of_unknown_outcome_and_done_once_in_the_end(
     check_books(database)
 
 
+# Half as long again as the lease; twice its length is what a commit may take.
+SLOW_COMMITS = f"""
+CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN PERFORM pg_sleep({1.5 * LEASE_S}); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON batches DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION dawdle()
+"""
+
+
+def test_a_commit_that_outlasts_the_lease_ends_no_term(start_matcher: StartMatcher, database: NewDatabase) -> None:
+    owner = start_matcher().wait_until_ready()
+    standby = start_matcher()
+    standby.wait_until(lambda: standby.has_logged("standing_by"))
+    database.run(SLOW_COMMITS)
+    orders = [limit("buy", price, 1) for price in range(100, 104)]
+    assert [owner.post(order).status for order in orders] == [200] * 4
+    # What changes nothing is answered as well, right behind a commit like that.
+    assert owner.submit(orders[0]).replayed
+    assert not owner.has_logged("stepped_down")
+    assert not standby.has_logged("stepped_down")
+    assert database.rows("SELECT DISTINCT epoch FROM batches") == [(1,)]
+    database.run("DROP FUNCTION dawdle CASCADE")
+    check_books(database)
+
+
+def test_a_commit_that_waits_for_longer_than_the_lease_ends_no_term(
+    start_matcher: StartMatcher, database: NewDatabase
+) -> None:
+    owner = start_matcher().wait_until_ready()
+    standby = start_matcher()
+    standby.wait_until(lambda: standby.has_logged("standing_by"))
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database.url) as other:
+        other.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        asked = pool.submit(owner.post, limit("buy", 100, 1))
+        time.sleep(1.5 * LEASE_S)
+        other.rollback()
+        assert asked.result().status == 200
+    assert database.rows("SELECT DISTINCT epoch FROM batches") == [(1,)]
+    assert not owner.has_logged("stepped_down")
+
+
 def test_a_journal_that_this_program_would_have_written_otherwise_is_not_served(
     start_matcher: StartMatcher, database: NewDatabase
 ) -> None:

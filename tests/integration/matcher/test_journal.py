@@ -46,7 +46,7 @@ async def write(own: asyncpg.Connection, epoch: int, *, seed: int = 1, count: in
     follower = await recovered(own)
     sequencer = Sequencer(
         follower.engine,
-        await PostgresJournal.open(own, shard=0, epoch=epoch, timeout_s=10),
+        await PostgresJournal.open(own, shard=0, epoch=epoch, lease_s=60, timeout_s=10),
         sequence=follower.sequence,
         at=follower.at,
         chain=follower.chain,
@@ -123,6 +123,42 @@ async def test_a_lease_is_kept_until_another_takes_it(own: asyncpg.Connection, d
         await other.execute("UPDATE leases SET epoch = epoch + 1, owner = 'second'")
         with pytest.raises(NotOwner):
             await keeping
+
+
+async def test_an_append_renews_the_lease(own: asyncpg.Connection, database: NewDatabase) -> None:
+    lease = await take(own, "first", length_s=0.2)
+    assert lease is not None
+    await write(own, lease.epoch)  # which renews it for sixty seconds
+    await asyncio.sleep(0.3)
+    async with connection(database.settings) as other:
+        assert not await Lease.is_free(other, shard=0, owner="second")
+        assert await take(other, "second") is None
+
+
+async def test_a_lease_that_ran_out_behind_a_slow_commit_is_passed_over_until_it_is_through(
+    own: asyncpg.Connection, database: NewDatabase
+) -> None:
+    lease = await take(own, "first", length_s=0.1)
+    assert lease is not None
+    async with connection(database.settings) as journal, connection(database.settings) as standby:
+        commit = journal.transaction()
+        await commit.start()
+        await journal.execute("UPDATE leases SET head = 0")
+        await asyncio.sleep(0.2)
+        assert await Lease.is_free(standby, shard=0, owner="second")
+        assert await asyncio.wait_for(take(standby, "second"), 5) is None
+        await commit.commit()
+        await lease.check()  # nobody took it, so it is renewed
+        assert await take(standby, "second", length_s=0.1) is None
+        await asyncio.sleep(0.2)
+        assert await take(standby, "second") is not None
+        with pytest.raises(NotOwner):
+            await lease.check()
+
+
+async def test_a_machine_that_is_gone_without_a_word_leaves_no_lock_behind(own: asyncpg.Connection) -> None:
+    waits_s = [int(await own.fetchval(f"SHOW tcp_keepalives_{name}")) for name in ("idle", "interval", "count")]
+    assert 0 < waits_s[0] + waits_s[1] * waits_s[2] <= 15
 
 
 async def test_a_lease_that_cannot_be_renewed_in_time_is_lost(own: asyncpg.Connection, database: NewDatabase) -> None:

@@ -15,7 +15,6 @@ from tests.unit.core.floor import Floor, kinds, refused, trades
 from venue.commands import Deposit, ListProduct, PlaceOrder
 from venue.money import UNITS_MAX
 
-
 # What `everything` was saved as, by the program of each version.
 SAVED: Final = Path(__file__).parent / "saved"
 

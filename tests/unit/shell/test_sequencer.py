@@ -151,7 +151,7 @@ async def test_a_batch_of_mere_repeats_is_not_journalled_and_answered_after_the_
 
 
 async def test_what_changes_nothing_is_not_answered_once_another_may_own_the_shard() -> None:
-    def check() -> None:
+    async def check() -> None:
         if lost:
             raise LeaseLost("it has run out")
 
@@ -283,6 +283,9 @@ class Serving:
         return self._sequencer
 
     def check(self) -> None:
+        pass
+
+    def warm(self) -> None:
         pass
 
     async def state(self, shard: int, *, digest: bool = False) -> dict[str, object]:
