@@ -206,6 +206,7 @@ class Sequencer:
                     if self._broken is not None:
                         raise self._broken
                     await self._commit()
+                    self._refill()
                 if self._closed is not None:
                     self._drained.set()
         except BaseException as error:
@@ -259,6 +260,9 @@ class Sequencer:
     async def _commit(self) -> None:
         batch, entry = self._seal()
         self._under_way = batch
+        if self._overflow:
+            # Once the batch is on its way: the journal need not wait until the next one is matched.
+            asyncio.get_running_loop().call_soon(self._refill)
         if entry is not None:
             await self._journal.append(entry)
             self._sequence = entry.sequence
@@ -282,9 +286,12 @@ class Sequencer:
         for look in batch.looks:
             look.found = look.ask(self._engine, self._sequence if entry is None else entry.sequence)
         self._open = _Batch()
+        return batch, entry
+
+    def _refill(self) -> None:
+        """Let those who waited outside into the open batch, as far as it has room."""
         while self._overflow and self._is_free():
             self._apply(*self._overflow.popleft())
-        return batch, entry
 
     def _entry(self, batch: _Batch) -> Entry:
         sequence, commands, events = self._sequence + 1, _encode(batch.commands), _encode(batch.events)

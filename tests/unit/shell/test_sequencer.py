@@ -123,6 +123,33 @@ async def test_a_batch_has_a_bound_and_what_is_left_waits_its_turn() -> None:
         assert ids == [order(n).order_id for n in range(1, 2 * BATCH_COMMANDS_MAX + 11)]
 
 
+async def test_a_full_batch_is_on_its_way_before_those_who_waited_are_matched_and_then_they_are() -> None:
+    async with running() as bench:
+        last = order(BATCH_COMMANDS_MAX + 2)
+        matched: list[bool] = []
+        append = bench.journal.append
+
+        async def look_and_append(entry: Entry) -> None:
+            matched.append(bench.engine.order(last.order_id) is not None)
+            await append(entry)
+            if len(matched) == 1:
+                bench.journal.gate.clear()
+
+        bench.journal.append = look_and_append  # type: ignore[method-assign]
+        bench.journal.gate.clear()
+        waiting = [bench.sequencer.submit(order(1))]
+        await settle()
+        waiting += [bench.sequencer.submit(order(n)) for n in range(2, BATCH_COMMANDS_MAX + 3)]
+        bench.journal.gate.set()
+        await settle()
+        assert matched == [False, False]
+        assert bench.engine.order(last.order_id) is not None
+        assert waiting[0].done()
+        assert not waiting[1].done()
+        bench.journal.gate.set()
+        await asyncio.gather(*waiting)
+
+
 async def test_beyond_the_queue_s_bound_the_caller_is_told() -> None:
     async with running() as bench:
         bench.journal.gate.clear()
