@@ -4,7 +4,7 @@ SETUP := $(PYTHON) local/setup.py
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs demo test check template invoke record prove bench plan api lock clean
+.PHONY: help setup up down status logs demo test check template invoke record rights prove bench plan api lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ invoke: ## One function on its recorded event (FUNCTION=PlaceOrder)
 
 record: ## Record the events under events/ anew, on a venue of its own
 	@$(SETUP) && $(RUN) local.record
+
+rights: ## Write down anew what every function and the matcher ask AWS for, by running all end-to-end tests
+	@$(SETUP) && $(RUN) pytest tests/e2e tests/security --write-rights
 
 prove: ## A long campaign, with faults that really happen (CAMPAIGN=differential N=20000000)
 	@$(SETUP) && $(RUN) tests.campaigns $(CAMPAIGN) $(if $(N),--n $(N))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import boto3
 import msgspec
 
+from local import calls
 from local.gateway import finish_rest_api
 from local.processes import LocalError, clean_environment
 from local.servers import CREDENTIALS, REGION, aws_url, matcher_url
@@ -120,7 +121,7 @@ def _sam(command: str, *options: str, cwd: Path, endpoint: str = "") -> None:
 
 
 def _sources() -> Iterator[Path]:
-    yield from (ROOT / "template.yaml", Path(__file__))
+    yield from (ROOT / "template.yaml", Path(__file__), Path(calls.__file__))
     for folder in ("functions", "layers", "infra"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.is_file() and not {"__pycache__", ".mypy_cache"} & set(path.parts) and "egg-info" not in str(path):
@@ -149,7 +150,16 @@ def _stage(built: Path, staged: Path) -> Path:
         site = staged / layer / _SITE
         site.mkdir(parents=True)
         (site / "layer.pth").write_text(f"import sys; sys.path.insert(0, {str(content / 'python')!r})\n")
+    _take_notes(staged)
     return staged
+
+
+def _take_notes(staged: Path) -> None:
+    """Have every function of this venue note what it asks AWS for."""
+    shutil.copy(calls.__file__, staged / "unpacked" / "AwsLayer" / "python" / "venue_calls.py")
+    folder = str(staged.parent / calls.FOLDER)
+    with (staged / "AwsLayer" / _SITE / "layer.pth").open("a") as lines:
+        lines.write(f"import os, venue_calls; venue_calls.follow({folder!r}, os.environ['AWS_LAMBDA_FUNCTION_NAME'])\n")
 
 
 def _forget_old_builds(keep: int = 3) -> None:

@@ -15,6 +15,7 @@ import psycopg
 import redis
 import urllib3
 
+from local import calls
 from local.processes import LocalError, Running, as_user, clean_environment, listens, start, stop, wait_until
 from local.setup import ROOT, TOOLS
 from local.state import State
@@ -174,7 +175,6 @@ def matcher_url(state: State) -> str:
 
 def matcher(folder: Path, state: State) -> Server:
     """The matcher, ready when it owns its shard: the lease of one that was killed must run out first."""
-    del folder
     environment = clean_environment(
         **CREDENTIALS,
         AWS_ENDPOINT_URL=aws_url(state),
@@ -193,7 +193,7 @@ def matcher(folder: Path, state: State) -> Server:
         ADVERTISED_URL=matcher_url(state),
     )
     ready = f"{matcher_url(state)}/ready"
-    command: list[str | Path] = [sys.executable, "-m", "matcher.shell"]
+    command: list[str | Path] = [sys.executable, "-m", "local.calls", folder / calls.FOLDER, "matcher.shell"]
     return Server(title="The matcher", command=command, env=environment, cwd=ROOT, ready=lambda: _ok(ready))
 
 

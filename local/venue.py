@@ -28,7 +28,7 @@ from local.setup import ROOT
 from local.state import State, choose_ports, load, save
 
 FOLDER = ROOT / ".local" / "venue"
-_DATA = ("aws", "s3", "postgres", "build", "tmp", "venue.json", "redis.conf")
+_DATA = ("aws", "s3", "postgres", "build", "calls", "tmp", "venue.json", "redis.conf")
 
 Say = Callable[[str], None]
 

@@ -10,6 +10,16 @@ from local.venue import Venue
 from tests.e2e.market import Market, Trader
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make rights` writes down what every program of the venue asked AWS for, instead of comparing it."""
+    parser.addoption("--write-rights", action="store_true", help="write tests/template/rights.toml anew")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks back on all other tests comes after them."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
 @pytest.fixture(scope="session")
 def venue() -> Iterator[Venue]:
     """The whole venue, fresh. Its logs stay in .local/test-venue/log."""
