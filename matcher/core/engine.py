@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from heapq import merge, nsmallest
-from itertools import islice
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 import msgspec
 
-from matcher.core import amendment, deposits, halts, listing, matching, plain, reasons, state, switch, telling
+from matcher.core import (
+    amendment,
+    deposits,
+    halts,
+    listing,
+    matching,
+    plain,
+    reasons,
+    state,
+    switch,
+    telling,
+    withdrawals,
+)
 from matcher.core.admission import refusal
 from matcher.core.book import Book
 from matcher.core.register import Register
 from matcher.core.trade import MAKERS_MAX
-from matcher.core.turn import Turn
+from matcher.core.turn import Turn, Turns
 from matcher.core.working import Trader, WorkingOrder, storable, working
 from venue.commands import (
     AmendOrder,
@@ -41,8 +51,6 @@ from venue.products import Product
 
 # How many orders that are done the engine knows in full. Older ones it knows by id only.
 DONE_MAX: Final = 100_000
-# How many orders one Expire takes out, fallen switches counted; those that are left are due at once.
-EXPIRED_MAX: Final = 1_000
 
 
 class Engine:
@@ -158,7 +166,7 @@ class Engine:
     def leaves_more(self, command: CancelAll | CancelProduct) -> bool:
         """Whether the same command again would find another order to cancel: its `limit` may have left some."""
         if isinstance(command, CancelAll):
-            return any(self._cancellable(command.account, command.product_id))
+            return any(withdrawals.cancellable(command, self._books, self._register))
         book = self._books.get(command.product_id)
         return book is not None and any(True for _ in book.orders())
 
@@ -230,47 +238,20 @@ class Engine:
         if book.status == "halted":
             return [self._refuse_cancel(command, reasons.HALTED)]
         if order.waiting is not None:
-            return self._withdraw([order], command.at)
+            return self._finish_all(withdrawals.withdraw([order], self._books, command.at))
         return plain.cancel(order, book, command.at, self._register)
 
     def _cancel_all(self, command: CancelAll) -> list[AnyEvent]:
-        # Each trader's orders stand by age.
-        found = merge(*self._cancellable(command.account, command.product_id), key=_number)
-        return self._withdraw(list(islice(found, max(command.limit, 0))), command.at)
+        return self._finish_all(withdrawals.cancel_all(command, self._books, self._register))
 
-    def _cancellable(self, account: str, product_id: str | None) -> list[Iterable[WorkingOrder]]:
-        """An account's open orders in one market or, with None, in all: none in a halted one."""
-        known = self._register.accounts.get(account)
-        traders = {} if known is None else known.traders
-        return [
-            trader.orders.values()
-            for listed, trader in traders.items()
-            if product_id in (None, listed) and self._books[listed].status != "halted"
-        ]
+    def _cancel_product(self, command: CancelProduct) -> list[AnyEvent]:
+        return self._finish_all(withdrawals.cancel_product(command, self._books))
 
     def _cancel_all_after(self, command: CancelAllAfter) -> list[AnyEvent]:
         return switch.change(command, self._register)
 
-    def _cancel_product(self, command: CancelProduct) -> list[AnyEvent]:
-        book = self._books.get(command.product_id)
-        if book is None:
-            return []
-        return self._withdraw(nsmallest(command.limit, book.orders(), key=_number), command.at)
-
-    def _withdraw(self, orders: Iterable[WorkingOrder], at: int) -> list[AnyEvent]:
-        """Cancel open orders, one after the other."""
-        turns = _Turns(self._books, at)
-        for order in orders:
-            turns.of(order.command.product_id).withdraw(order, "canceled")
-        return self._finish_all(turns)
-
     def _expire(self, command: Expire) -> list[AnyEvent]:
-        turns = _Turns(self._books, command.at)
-        left = EXPIRED_MAX
-        for order in self._register.expired(command.at, EXPIRED_MAX):
-            turns.of(order.command.product_id).withdraw(order, "expired")
-            left -= 1
-        self._let_fall(turns, command.at, left)
+        turns = withdrawals.expire(command.at, self._books, self._register)
         met = 0
         for product_id in sorted(self._books):
             if met < MAKERS_MAX:
@@ -279,20 +260,6 @@ class Engine:
                 matching.settle(turn)
                 met += turn.met
         return self._finish_all(turns)
-
-    def _let_fall(self, turns: _Turns, at: int, left: int) -> None:
-        """End the orders of the accounts whose switches fall, at most `left` of them."""
-        switches = self._register.switches
-        while left > 0 and (first := switches.first()) is not None and first[0] <= at:
-            account = self._register.account(first[1])
-            open_ = [trader.orders.values() for trader in account.traders.values()]
-            orders = list(islice(merge(*open_, key=_number), left))
-            for order in orders:
-                turns.of(order.command.product_id).withdraw(order, "canceled")
-            if not any(trader.orders for trader in account.traders.values()):
-                switches.disarm(account.name)
-                turns.events.append(switch.told(account, at, None, fell=True))
-            left -= len(orders) + 1
 
     def _set_status(self, command: SetStatus) -> list[AnyEvent]:
         book = self._books.get(command.product_id)
@@ -322,7 +289,7 @@ class Engine:
             self._register.retire(order)
         return turn.events
 
-    def _finish_all(self, turns: _Turns) -> list[AnyEvent]:
+    def _finish_all(self, turns: Turns) -> list[AnyEvent]:
         for turn in turns.taken.values():
             turn.tell_levels()
             self._time(turn.book)
@@ -364,27 +331,6 @@ class Engine:
             hold=max(storable(command.hold) or 0, 0),
             reason=reason,
         )
-
-
-class _Turns:
-    """The turns of one command that may concern several books."""
-
-    def __init__(self, books: Mapping[str, Book], at: int) -> None:
-        self._books = books
-        self._at = at
-        self.events: list[AnyEvent] = []
-        self.done: list[WorkingOrder] = []
-        self.taken: dict[str, Turn] = {}
-
-    def of(self, product_id: str) -> Turn:
-        turn = self.taken.get(product_id)
-        if turn is None:
-            turn = self.taken[product_id] = Turn(self._books[product_id], self._at, self.events, self.done)
-        return turn
-
-
-def _number(order: WorkingOrder) -> int:
-    return order.number
 
 
 def _refuse_status(command: SetStatus, reason: str) -> StatusRefused:

@@ -70,11 +70,12 @@ def change(turn: Turn, status: MarketStatus, *, until: int | None, reason: Statu
 def _uncross(turn: Turn, uncrossing: Uncrossing) -> None:
     """Trade what may trade in one command; until all of it has, the market is halted."""
     book, reason = turn.book, uncrossing.reason
-    is_through = auction.uncross(turn, uncrossing.price)
-    book.uncrossing = None if is_through else uncrossing
-    if is_through:
-        _enter(turn, uncrossing.status, uncrossing.until, reason)
-    elif (book.status, book.until) != ("halted", None):
+    if auction.uncross(turn, uncrossing.price):
+        # Orders that left between two commands may have left others that meet at another price.
+        change(turn, uncrossing.status, until=uncrossing.until, reason=reason)
+        return
+    book.uncrossing = uncrossing
+    if (book.status, book.until) != ("halted", None):
         _enter(turn, "halted", None, reason)
 
 

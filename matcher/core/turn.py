@@ -1,5 +1,7 @@
 """One command's work on one book, as it goes on: what it tells, which levels it touched, which orders it ended."""
 
+from collections.abc import Mapping
+
 from matcher.core import telling
 from matcher.core.book import Book
 from matcher.core.ladder import Ladder, Level
@@ -59,3 +61,20 @@ class Turn:
         for key, level in self.touched.items():
             side: Side = "buy" if key > 0 else "sell"
             self.events.append(LevelChanged(self.at, book.sequence, book.product_id, side, level.price, level.size))
+
+
+class Turns:
+    """The turns of one command that may concern several books."""
+
+    def __init__(self, books: Mapping[str, Book], at: int) -> None:
+        self._books = books
+        self._at = at
+        self.events: list[AnyEvent] = []
+        self.done: list[WorkingOrder] = []
+        self.taken: dict[str, Turn] = {}
+
+    def of(self, product_id: str) -> Turn:
+        turn = self.taken.get(product_id)
+        if turn is None:
+            turn = self.taken[product_id] = Turn(self._books[product_id], self._at, self.events, self.done)
+        return turn

@@ -266,8 +266,7 @@ class NaiveBook:
         self.reference = price
         self._printed([price])
         if not bids or not asks:
-            self.uncrossing = None
-            self._enter(asked.status, asked.until, asked.reason)
+            self.change(asked.status, asked.until, asked.reason)
             return
         self.uncrossing = asked
         if (self.status, self.until) != ("halted", None):

@@ -35,11 +35,11 @@ def test_the_engine_agrees_with_a_naive_market_and_with_a_witness(life: list[Any
     play(life, makers=makers)
 
 
-def test_a_hundred_seeded_runs_meet_every_kind_of_command_event_and_refusal() -> None:
+def test_a_thousand_seeded_runs_agree_and_meet_every_kind_of_command_event_and_refusal() -> None:
     told: Counter[str] = Counter()
     asked: set[type[AnyCommand]] = set()
     refused: set[str] = set()
-    for seed in range(100):
+    for seed in range(1_000):
         commands = commands_of(seed)
         asked |= {type(command) for command in commands}
         play(commands, told, makers=makers_of(seed))

@@ -5,9 +5,10 @@ import pytest
 
 from matcher.core import reasons, state
 from matcher.core.admission import SLICES_MAX
-from matcher.core.engine import DONE_MAX, EXPIRED_MAX, Engine
+from matcher.core.engine import DONE_MAX, Engine
 from matcher.core.stops import AWAKE_MAX
 from matcher.core.trade import MAKERS_MAX
+from matcher.core.withdrawals import EXPIRED_MAX
 from tests.unit.core.floor import ACME_USD, Floor, kinds, queue, refused, trades
 from venue.commands import Deposit
 from venue.events import AmendRefused, AnyEvent, AuctionIndicated, Deposited, OrderRefused, StatusChanged

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from matcher.core.engine import EXPIRED_MAX
+from matcher.core.withdrawals import EXPIRED_MAX
 from tests.unit.core.floor import ACME_USD, Floor, done, levels, refused, trades
 from venue.commands import Expire, ListProduct
 from venue.money import UNITS_MAX

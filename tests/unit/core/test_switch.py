@@ -1,6 +1,7 @@
 """The dead-man switch: set anew again and again, it stays up; left alone, the account's orders end."""
 
-from matcher.core.engine import EXPIRED_MAX, Engine
+from matcher.core.engine import Engine
+from matcher.core.withdrawals import EXPIRED_MAX
 from tests.unit.core.floor import Floor, done
 from venue.commands import CancelAllAfter
 from venue.events import AnyEvent, SwitchChanged
