@@ -9,8 +9,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 import msgspec
 
 from tests.campaigns.report import Log, Report, Violation
-from tests.simulation.plan import plan_of
-from tests.simulation.planted import BUGS, Bug, planted
+from tests.simulation.bugs.bug import Bug, planted
+from tests.simulation.draw import plan_of
+from tests.simulation.planted import BUGS
 from tests.simulation.venue import play
 
 # Seeds for each bug.

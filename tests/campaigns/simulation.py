@@ -13,7 +13,8 @@ from itertools import batched
 import msgspec
 
 from tests.campaigns.report import Log, Report, Violation
-from tests.simulation.plan import Plan, plan_of, shortest
+from tests.simulation.draw import plan_of
+from tests.simulation.plan import Plan, shortest
 from tests.simulation.trouble import KINDS
 from tests.simulation.venue import Result, play
 

@@ -7,14 +7,16 @@ from typing import Any
 from tests.simulation.auditor import Auditor
 from tests.simulation.cache import Redis, SharedCache
 from tests.simulation.database import Database
-from tests.simulation.fleet import Fleet, Http
+from tests.simulation.fleet import Fleet
+from tests.simulation.http import Http, shard_in
 from tests.simulation.loop import Loop, blocking
-from tests.simulation.plan import Action, Cancel, CancelAll, Deposit, Place
+from tests.simulation.plan import Action, Amend, Arm, Cancel, CancelAll, Deposit, Place, PlaceAll, SetStatus
 from tests.simulation.process import Gone, Process
 from tests.simulation.queue import Fifo, Sqs
 from tests.simulation.settler import JournalReads
 from tests.simulation.trouble import Trouble
 from tests.simulation.wallets import Holds, Table
+from venue.amends import AmendDesk, Change
 from venue.cashier import Cashier
 from venue.commands import AnyCommand, PlaceOrder
 from venue.desk import OrderDesk
@@ -22,40 +24,53 @@ from venue.errors import VenueError
 from venue.handover import HandOver
 from venue.identity import order_id_of
 from venue.orders import Fill, Order
+from venue.supervisor import Supervisor
 from venue.wire import Outcome
 from venue_aws.markets import Markets
 from venue_aws.queues import OrderQueue, QueueRoad
 
-# An operator's patience with a deposit.
-DEPOSIT_TRIES = 30
+# How often somebody asks who does not say it himself: operators are patient.
+_TRIES = {Deposit: 30, SetStatus: 10}
 
 
-class Instance:
-    """One Lambda instance with a desk and a cashier: one call at a time."""
+class Parts:
+    """What a Lambda of the order road works with, in one process."""
 
-    def __init__(self, callers: "Callers", number: int) -> None:
+    def __init__(self, callers: "Callers", process: Process) -> None:
         loop, trouble = callers.loop, callers.trouble
-        self.table = callers.table
-        process = self.process = Process(f"desk-{number}", loop.time)
         sqs: Any = Sqs(process, [callers.orders], trouble)
-        records = Records(process, callers.database, trouble)
         cache: Any = SharedCache(process, callers.redis, trouble)
-        markets = Markets(cache=cache, records=lambda: records, monotonic_s=loop.time)
-        holds = Holds(process, callers.table, trouble)
-        handover = HandOver(
-            markets=markets,
+        self.records = Records(process, callers.database, trouble)
+        self.markets = Markets(cache=cache, records=lambda: self.records, monotonic_s=loop.time)
+        self.holds = Holds(process, callers.table, trouble)
+        self.handover = HandOver(
+            markets=self.markets,
             matcher=Watched(Http(process, callers.fleet, loop, trouble), callers.auditor, loop.time),
             queue=Noted(QueueRoad(lambda: OrderQueue(sqs, callers.orders.name)), callers.auditor, process, trouble),
         )
-        self.desk = OrderDesk(
-            markets=markets,
-            wallets=holds,
-            handover=handover,
-            orders=lambda: records,
-            clock=process.clock,
-            new_id=lambda: "",
+
+
+class Instance:
+    """One Lambda instance with every desk: one call at a time."""
+
+    def __init__(self, callers: "Callers", number: int) -> None:
+        self.table = callers.table
+        process = self.process = Process(f"desk-{number}", callers.loop.time)
+        parts = Parts(callers, process)
+        desk: dict[str, Any] = {
+            "markets": parts.markets,
+            "wallets": parts.holds,
+            "handover": parts.handover,
+            "orders": lambda: parts.records,
+            "clock": process.clock,
+            "new_id": lambda: "",
+        }
+        self.desk = OrderDesk(**desk)
+        self.amends = AmendDesk(**desk)
+        self.cashier = Cashier(
+            markets=parts.markets, transfers=parts.holds, handover=parts.handover, clock=process.clock
         )
-        self.cashier = Cashier(markets=markets, transfers=holds, handover=handover, clock=process.clock)
+        self.supervisor = Supervisor(markets=parts.markets, handover=parts.handover)
 
     def do(self, action: Action, order_id: str | None) -> None:
         """Carry one request out; what comes of it, the auditor has heard."""
@@ -66,11 +81,28 @@ class Instance:
                 )
             case Place():
                 self.desk.place(action.ticket, account=action.account, wait=action.waits)
+            case PlaceAll():
+                self._place_all(action)
+            case Amend():
+                assert order_id is not None
+                change = Change(price=action.price, size=action.size, amend_id=f"amend-{action.number}")
+                self.amends.amend(change, order_id=order_id, account=action.account, wait=action.waits)
             case Cancel():
                 assert order_id is not None
                 self.desk.cancel(order_id, account=action.account, wait=action.waits)
             case CancelAll():
-                self.desk.cancel_all(account=action.account, wait=action.waits)
+                self.desk.cancel_all(account=action.account, product_id=action.product_id, wait=action.waits)
+            case Arm():
+                self.desk.cancel_all_after(action.timeout_s, account=action.account)
+            case SetStatus():
+                until = None if action.for_s is None else self.process.clock() + round(action.for_s * 1_000_000)
+                self.supervisor.set_status(action.product_id, action.status, until=until, reference=action.reference)
+
+    def _place_all(self, action: PlaceAll) -> None:
+        answers = self.desk.place_all(action.tickets, account=action.account, wait=action.waits)
+        for answer in answers:
+            if isinstance(answer, VenueError) and answer.retryable:
+                raise answer
 
 
 class Callers:
@@ -105,12 +137,11 @@ class Callers:
         order_id = None
         if isinstance(action, Place) and action.ticket.client_oid is not None:
             self._placed[action.number] = order_id_of(action.account, action.ticket.client_oid)
-        if isinstance(action, Cancel):
+        if isinstance(action, Cancel | Amend):
             order_id = self._placed.get(action.of)
             if order_id is None:
                 return
-        tries = DEPOSIT_TRIES if isinstance(action, Deposit) else action.tries if isinstance(action, Place) else 2
-        for _ in range(tries):
+        for _ in range(_TRIES.get(type(action), 2) if not isinstance(action, Place) else action.tries):
             if not await self._call(action, order_id):
                 return
             await asyncio.sleep(self.trouble.between(0.3, 1.5))
@@ -142,7 +173,7 @@ class Records(JournalReads):
     def order(self, order_id: str, *, account: str) -> Order | None:
         """See venue_aws.records."""
         self.ask()
-        found = self._database.orders.get(order_id)
+        found = self._database.tables.orders.get(order_id)
         return found if found is not None and found.account == account else None
 
     def fills_of(self, order_id: str, *, account: str) -> list[Fill]:
@@ -162,14 +193,23 @@ class Watched:
 
     def submit_all(self, commands: Sequence[AnyCommand], *, url: str) -> list[Outcome]:
         """See venue.ports.Matcher."""
-        return [self.submit(command, url=url) for command in commands]
+        asked_at = self._offer(commands)
+        outcomes = self._http.submit_all(commands, url=url)
+        for command, outcome in zip(commands, outcomes, strict=True):
+            self._auditor.answered(command, outcome, shard=shard_in(url), asked_at=asked_at)
+        return outcomes
 
     def submit(self, command: AnyCommand, *, url: str) -> Outcome:
         """See venue.ports.Matcher."""
-        asked_at = self._time()
+        asked_at = self._offer([command])
         outcome = self._http.submit(command, url=url)
-        self._auditor.answered(command, outcome, asked_at=asked_at)
+        self._auditor.answered(command, outcome, shard=shard_in(url), asked_at=asked_at)
         return outcome
+
+    def _offer(self, commands: Sequence[AnyCommand]) -> float:
+        for command in commands:
+            self._auditor.roads.offered(command)
+        return self._time()
 
 
 class Noted:

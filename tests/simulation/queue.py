@@ -5,7 +5,7 @@ too often becomes a dead letter; the same deduplication id within five minutes i
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -30,7 +30,10 @@ class Stored(msgspec.Struct):
 
 
 class Fifo:
-    """One queue. `visible_s`: how long a received message stays out of sight."""
+    """One queue. `visible_s`: how long a received message stays out of sight.
+
+    `taken` is told of each message that it takes, `given_up` of each that becomes a dead letter.
+    """
 
     def __init__(self, name: str, trouble: Trouble, *, visible_s: float, receives_max: int) -> None:
         self.name = name
@@ -38,6 +41,8 @@ class Fifo:
         self.messages: dict[int, Stored] = {}
         self.dead: list[Stored] = []
         self.deleted: list[Stored] = []
+        self.taken: Callable[[Stored], None] = _ignored
+        self.given_up: Callable[[Stored], None] = _ignored
         self._visible_s = visible_s
         self._receives_max = receives_max
         self._count = 0
@@ -50,7 +55,8 @@ class Fifo:
             return
         self._sent[deduplication] = now
         self._count += 1
-        self.messages[self._count] = Stored(self._count, group, body)
+        message = self.messages[self._count] = Stored(self._count, group, body)
+        self.taken(message)
         self._tell()
 
     async def news(self, until: float) -> None:
@@ -77,7 +83,7 @@ class Fifo:
             if message.visible_at > now:
                 blocked.add(message.group)
             elif message.deliveries >= self._receives_max:
-                self.dead.append(self.messages.pop(message.number))
+                self.give_up(message.number)
             else:
                 message.deliveries += 1
                 message.receipt = f"{message.number}/{message.deliveries}"
@@ -105,6 +111,12 @@ class Fifo:
         message.visible_at = now + seconds
         self._tell()
         return True
+
+    def give_up(self, number: int) -> None:
+        """Make a message a dead letter."""
+        message = self.messages.pop(number)
+        self.dead.append(message)
+        self.given_up(message)
 
     def redrive(self) -> int:
         """Bring the dead letters back, behind what waits."""
@@ -206,6 +218,10 @@ class Sqs:
 def _wake(heard: asyncio.Future[None]) -> None:
     if not heard.done():
         heard.set_result(None)
+
+
+def _ignored(_: Stored) -> None:
+    """Nobody listens."""
 
 
 def _now() -> float:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from venue import wire
 from venue.ledger import hold_asset
 from venue.wire import Batch
-from venue_aws.cache import LEVELS_MAX
 from venue_aws.rules import Rules
 from venue_aws.tape import cut
 
@@ -25,42 +24,42 @@ def reckon(venue: Venue) -> None:
 
 
 def _promises(venue: Venue) -> None:
-    auditor = venue.auditor
-    for name in auditor.promised:
-        if name not in auditor.orders and name not in auditor.transfers:
-            auditor.fail("nothing acknowledged is lost", f"{name} was taken by the order queue and never done")
+    answers = venue.auditor.answers
+    done = answers.orders.keys() | answers.transfers | answers.amends.keys()
+    for name in venue.auditor.promised:
+        if name not in done:
+            venue.auditor.fail("nothing acknowledged is lost", f"{name} was taken by the order queue and never done")
 
 
 def _wallets(venue: Venue) -> None:
     auditor, table = venue.auditor, venue.table
+    ends = {watch.shard: watch.sequence for watch in auditor.watches}
     totals: defaultdict[str, int] = defaultdict(int)
     for key, wallet in table.wallets.items():
         totals[key[1]] += wallet.free + wallet.held
-        free, held = auditor.ledgers[key].until(auditor.sequence)
+        free, held = auditor.due(key, ends)
         if (wallet.free + wallet.taken, wallet.held - wallet.taken) != (free, held):
             auditor.fail("wallets are the ledger's", f"{key} has {wallet}, the ledger says {free} and {held}")
     if any(totals.values()):
         auditor.fail("money is conserved", f"all wallets together have {dict(totals)}")
-    missing = auditor.ledgers.keys() - table.wallets.keys()
+    missing = auditor.touched() - table.wallets.keys()
     if missing:
         auditor.fail("wallets are the ledger's", f"never settled: {sorted(missing)}")
-    settled = table.settled.get("venue:shard-0", 0)
-    if settled != auditor.sequence:
-        auditor.fail("settlement is complete", f"{settled} of {auditor.sequence} batches")
+    for shard, end in ends.items():
+        settled = table.settled.get(f"venue:shard-{shard}", 0)
+        if settled != end:
+            auditor.fail("settlement is complete", f"{settled} of {end} batches of shard {shard}")
 
 
 def _holds(venue: Venue) -> None:
-    """What wallets hold is what open orders need, and what orders hold that never came."""
+    """What wallets hold is what open orders need, and nothing else: the reconciliation has seen to what never came."""
     auditor = venue.auditor
     due: defaultdict[tuple[str, str], int] = defaultdict(int)
-    for known in auditor.orders.values():
+    for known in auditor.answers.orders.values():
         order = known.states[-1]
-        product = auditor.engine.product(order.product_id)
-        if order.status == "open" and product is not None:
+        product = auditor.watches[known.shard].engine.product(order.product_id)
+        if order.status in ("open", "active") and product is not None:
             due[order.account, hold_asset(product, order.side)] += order.hold
-    for order_id, (command, asset) in venue.table.holds.items():
-        if order_id not in auditor.orders:
-            due[command.account, asset] += command.hold
     for key, wallet in venue.table.wallets.items():
         if wallet.held != due[key]:
             auditor.fail("holds are what open orders need", f"{key} holds {wallet.held}, {due[key]} are needed")
@@ -68,28 +67,18 @@ def _holds(venue: Venue) -> None:
 
 def _tape(venue: Venue) -> None:
     """Every record of every batch, in order where it comes first."""
-    auditor = venue.auditor
-    rules = Rules(venue.database.products.values, clock=lambda: 0.0)
-    due: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    for row in venue.database.batches.get(0, ()):
-        events = wire.EVENTS.decode(row.events)
-        batch = Batch(shard=0, sequence=row.sequence, at=row.at, events=events, postings=row.postings)
-        for record in cut(batch, rules):
-            due["-" if record.product is None else record.product.id].append((record.batch, record.part))
-    there: defaultdict[str, dict[tuple[int, int], None]] = defaultdict(dict)
+    tables = venue.database.tables
+    rules = Rules(tables.products.values, clock=lambda: 0.0)
+    due: defaultdict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+    for shard, rows in tables.batches.items():
+        for row in rows:
+            events = wire.EVENTS.decode(row.events)
+            batch = Batch(shard=shard, sequence=row.sequence, at=row.at, events=events, postings=row.postings)
+            for record in cut(batch, rules):
+                due[shard, "-" if record.product is None else record.product.id].append((record.batch, record.part))
+    there: defaultdict[tuple[int, str], dict[tuple[int, int], None]] = defaultdict(dict)
     for key, record in venue.tape:
-        there[key][record.batch, record.part] = None
-    for key, parts in due.items():
-        if list(there[key]) != parts:
-            auditor.fail("the tape is complete and in order", f"{key}: {list(there[key])} instead of {parts}")
-
-
-def stale_markets(venue: Venue) -> list[str]:
-    """Give the products whose book in Redis is not the one that follows from the journal."""
-    engine = venue.auditor.engine
-    stale = []
-    for product_id in engine.products:
-        market = venue.redis.markets.get(product_id)
-        if market is None or (market.book.bids, market.book.asks) != engine.depth(product_id, LEVELS_MAX):
-            stale.append(product_id)
-    return stale
+        there[record.shard, key][record.batch, record.part] = None
+    for name, parts in due.items():
+        if list(there[name]) != parts:
+            venue.auditor.fail("the tape is complete and in order", f"{name}: {list(there[name])} instead of {parts}")

@@ -8,12 +8,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.simulation.database import Database
+from tests.simulation.dynamodb import DynamoDb
 from tests.simulation.loop import Loop, blocking, wait
 from tests.simulation.process import Gone, Process
 from tests.simulation.queue import Fifo, Sqs, Stored
 from tests.simulation.stream import Kinesis
 from tests.simulation.trouble import Trouble
-from tests.simulation.wallets import DynamoDb, Table
+from tests.simulation.wallets import Table
 from venue.errors import Unavailable
 from venue.products import Product
 from venue.wire import EVENTS, Batch, TapeRecord
@@ -56,7 +57,7 @@ class JournalReads:
     def batch(self, shard: int, sequence: int) -> Batch | None:
         """See venue_aws.journal."""
         self.ask()
-        for row in self._database.batches.get(shard, ()):
+        for row in self._database.tables.batches.get(shard, ()):
             if row.sequence == sequence:
                 events = EVENTS.decode(row.events)
                 return Batch(shard=shard, sequence=sequence, at=row.at, events=events, postings=row.postings)
@@ -65,7 +66,7 @@ class JournalReads:
     def products(self) -> list[Product]:
         """See venue_aws.records."""
         self.ask()
-        return list(self._database.products.values())
+        return list(self._database.tables.products.values())
 
     def ask(self) -> None:
         """One round trip. Raises Unavailable while the database is away."""
@@ -124,7 +125,7 @@ class Settler:
     async def _deliver(self, given: list[Stored]) -> None:
         if self._trouble.takes("events_to_dead_letters"):
             for message in given:
-                self._events.dead.append(self._events.messages.pop(message.number))
+                self._events.give_up(message.number)
             return
         if self._events.deleted and self._trouble.takes("events_redelivered"):
             old = self._trouble.rng.choice(self._events.deleted)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tests.campaigns import planted, simulation
 from tests.campaigns.report import Log
+from tests.simulation.bugs.bug import planted as plant
 from tests.simulation.planted import BUGS
-from tests.simulation.planted import planted as plant
 
 SEEDS = 250
 

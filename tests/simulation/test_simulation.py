@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.campaigns import simulation
 from tests.campaigns.report import Log
-from tests.simulation.plan import plan_of
+from tests.simulation.draw import plan_of
 from tests.simulation.venue import play
 
 SEEDS = 300
@@ -22,7 +22,7 @@ def test_the_promises_hold_on_many_seeds(tmp_path: Path) -> None:
 
 def test_a_run_is_the_same_in_another_process_and_under_another_order_of_hashes() -> None:
     here = [play(plan_of(seed)).digest for seed in range(5)]
-    code = "from tests.simulation.venue import play; from tests.simulation.plan import plan_of\n"
+    code = "from tests.simulation.venue import play; from tests.simulation.draw import plan_of\n"
     code += "print(*(play(plan_of(seed)).digest for seed in range(5)))"
     for hashes in ("1", "2"):
         environment = os.environ | {"PYTHONHASHSEED": hashes}

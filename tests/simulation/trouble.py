@@ -26,6 +26,9 @@ ONCE = (
     "events_redelivered",  # an old message of the events queue comes once more, to another reader
     "events_to_dead_letters",  # a message of the events queue is given up, and brought back at the end
     "tape_refused",  # Kinesis takes a part of the records
+    "reconcile_killed",  # at any of its questions
+    "reconcile_delayed",
+    "reconcile_twice",  # two runs at once
 )
 LASTING = ("database_away", "order_queue_away", "events_queue_away", "redis_away", "tape_away", "wallets_away")
 AT_ONCE = (
@@ -37,8 +40,12 @@ AT_ONCE = (
     "clock_forward",
     "clock_back",
 )
-# These come about, nobody orders them: a paused owner that wakes when its epoch is over; a batch under an old epoch.
-BECOMES = ("zombie", "fenced")
+# These come about, nobody orders them.
+BECOMES = (
+    "zombie",  # a paused owner wakes when its epoch is over
+    "fenced",  # a batch under an old epoch
+    "hold_forgotten",  # an order that never reached the journal, and the reconciliation reminds its matcher
+)
 KINDS = ONCE + LASTING + AT_ONCE + BECOMES
 
 

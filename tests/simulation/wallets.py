@@ -1,26 +1,20 @@
-"""DynamoDB's tables of wallets and holds: conditional updates and transactions, each at one moment or not at all.
-
-Settlement speaks to it as to boto3's client, the order desk by its port (venue.ports.Wallets, Transfers).
-"""
+"""DynamoDB's tables of wallets and holds: conditional updates and transactions, each at one moment or not at all."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 
 from tests.simulation.loop import wait
 from tests.simulation.process import Process
 from tests.simulation.trouble import Trouble
-from venue.commands import Deposit, PlaceOrder
+from venue.commands import AmendOrder, Deposit, PlaceOrder
 from venue.errors import RuleBroken, Unavailable
 
-# What settlement asks for, as text: another text is another question, and has to be modelled first.
-_SETTLE: Final = "ADD #free :free, held :held SET #seen = :last"
-_UNSEEN: Final = "attribute_not_exists(#seen) OR #seen < :first"
-_ADVANCE: Final = "SET settled = :sequence, #free = :zero, held = :zero"
-_LATER: Final = "attribute_not_exists(settled) OR settled < :sequence"
+# The index of the holds by account follows its table so much later, at most.
+INDEX_LAG_S: Final = 0.3
 
 type Key = tuple[str, str]
 
@@ -34,15 +28,31 @@ class Wallet(msgspec.Struct):
     taken: int = 0
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """A hold's item. at: µs. shown_at: when the index has it, in the loop's time."""
+
+    command: PlaceOrder | AmendOrder
+    asset: str
+    at: int
+    shown_at: float
+
+    @property
+    def key(self) -> Key:
+        """The wallet that it was taken from."""
+        return self.command.account, self.asset
+
+
 class Table:
-    """The tables. `changed` is told of each change to a wallet at the moment it is made."""
+    """The tables. `changed` is told of each change to a wallet at the moment it is made, `freed` of each hold that is
+    given back here."""
 
     def __init__(self) -> None:
         self.wallets: dict[Key, Wallet] = {}
         self.settled: dict[str, int] = {}
-        self.holds: dict[str, tuple[PlaceOrder, str]] = {}
+        self.holds: dict[str, Taken] = {}
         self.claims: dict[str, Deposit] = {}
         self.changed: Callable[[Key, Wallet], None] = _ignored
+        self.freed: Callable[[str], None] = _ignored
 
     def settle(self, key: Key, shard: int, *, free: int, held: int, first: int, last: int) -> bool:
         """Apply a sum of postings unless the wallet has seen its first batch."""
@@ -55,74 +65,38 @@ class Table:
         self.changed(key, wallet)
         return True
 
-    def take(self, order: PlaceOrder, asset: str) -> PlaceOrder | None:
-        """Take a hold once; gives the order that took it before. Raises RuleBroken."""
-        if order.order_id in self.holds:
-            return self.holds[order.order_id][0]
-        wallet = self.wallets.setdefault((order.account, asset), Wallet())
-        if wallet.free < order.hold:
+    def take(self, name: str, hold: Taken) -> PlaceOrder | AmendOrder | None:
+        """Take a hold once; gives the command that took it before. Raises RuleBroken."""
+        if name in self.holds:
+            return self.holds[name].command
+        wallet = self.wallets.setdefault(hold.key, Wallet())
+        amount = hold.command.hold
+        if wallet.free < amount:
             raise RuleBroken("Insufficient funds", code="insufficient_funds")
-        self.holds[order.order_id] = order, asset
-        wallet.free -= order.hold
-        wallet.held += order.hold
-        wallet.taken += order.hold
-        self.changed((order.account, asset), wallet)
+        self.holds[name] = hold
+        wallet.free -= amount
+        wallet.held += amount
+        wallet.taken += amount
+        self.changed(hold.key, wallet)
         return None
 
-
-class DynamoDb:
-    """boto3's client, as settlement uses it. Blocking: it runs by `blocking`."""
-
-    def __init__(self, process: Process, table: Table, trouble: Trouble) -> None:
-        self._process = process
-        self._table = table
-        self._trouble = trouble
-
-    def update_item(self, **asked: Any) -> dict[str, Any]:
-        """See boto3."""
-        key = asked["Key"]["account"]["S"], asked["Key"]["asset"]["S"]
-        values = {name: int(value["N"]) for name, value in asked["ExpressionAttributeValues"].items()}
-        reach(self._process, self._trouble)
-        # At any of a batch's wallets, not only at the first.
-        if self._trouble.rng.randrange(3) == 0 and self._trouble.takes("settlement_killed"):
-            self._process.kill()
-        self._process.check()
-        match asked["UpdateExpression"], asked["ConditionExpression"]:
-            case (update, condition) if (update, condition) == (_SETTLE, _UNSEEN):
-                answer = self._settle(
-                    key, int(asked["ExpressionAttributeNames"]["#seen"].removeprefix("seen_")), values
-                )
-            case (update, condition) if (update, condition) == (_ADVANCE, _LATER):
-                if self._table.settled.get(key[0], 0) >= values[":sequence"]:
-                    raise _refused("ConditionalCheckFailedException")
-                self._table.settled[key[0]] = values[":sequence"]
-                answer = {}
-            case _:
-                raise LookupError(f"the simulated table does not know this update: {asked}")
-        back(self._process, self._trouble)
-        return answer
-
-    def get_item(self, **asked: Any) -> dict[str, Any]:
-        """See boto3."""
-        reach(self._process, self._trouble)
-        settled = self._table.settled.get(asked["Key"]["account"]["S"])
-        back(self._process, self._trouble)
-        return {} if settled is None else {"Item": {"settled": {"N": str(settled)}}}
-
-    def _settle(self, key: Key, shard: int, values: dict[str, int]) -> dict[str, Any]:
-        if self._trouble.takes("wallet_contended"):
-            raise _refused("TransactionConflictException")
-        done = self._table.settle(
-            key, shard, free=values[":free"], held=values[":held"], first=values[":first"], last=values[":last"]
-        )
-        item = _item(self._table.wallets[key])
-        if not done:
-            raise _refused("ConditionalCheckFailedException", Item=item)
-        return {"Attributes": item}
+    def free(self, name: str, *, at: int, amount: int) -> bool:
+        """Give a hold back and forget it, unless it is gone, or another."""
+        hold = self.holds.get(name)
+        if hold is None or (hold.at, hold.command.hold) != (at, amount) or self.wallets[hold.key].held < amount:
+            return False
+        del self.holds[name]
+        wallet = self.wallets[hold.key]
+        wallet.free += amount
+        wallet.held -= amount
+        wallet.taken -= amount
+        self.freed(name)
+        self.changed(hold.key, wallet)
+        return True
 
 
 class Holds:
-    """The wallets as the order desk and the cashier see them."""
+    """The wallets as the order desk, the amend desk and the cashier see them."""
 
     def __init__(self, process: Process, table: Table, trouble: Trouble) -> None:
         self._process = process
@@ -131,18 +105,25 @@ class Holds:
 
     def hold(self, order: PlaceOrder, *, asset: str, at: int) -> PlaceOrder | None:
         """See venue.ports.Wallets."""
-        del at
-        self._ask()
-        known = self._table.take(order, asset)
-        self._hear()
+        known = self._take(order.order_id, order, asset, at)
+        assert known is None or isinstance(known, PlaceOrder)
+        return known
+
+    def hold_more(self, amend: AmendOrder, *, asset: str, at: int) -> AmendOrder | None:
+        """See venue.ports.AmendHolds."""
+        known = self._take(amend.amend_id, amend, asset, at)
+        assert known is None or isinstance(known, AmendOrder)
         return known
 
     def held_order(self, order_id: str) -> PlaceOrder | None:
         """See venue.ports.Holds."""
-        self._ask()
-        found = self._table.holds.get(order_id)
-        self._hear()
-        return found[0] if found else None
+        found = self._held(order_id)
+        return found if isinstance(found, PlaceOrder) else None
+
+    def held_amend(self, amend_id: str) -> AmendOrder | None:
+        """See venue.ports.AmendHolds."""
+        found = self._held(amend_id)
+        return found if isinstance(found, AmendOrder) else None
 
     def claim(self, deposit: Deposit, *, at: int) -> Deposit:
         """See venue.ports.Transfers."""
@@ -151,6 +132,19 @@ class Holds:
         first = self._table.claims.setdefault(deposit.transfer_id, deposit)
         self._hear()
         return first
+
+    def _take(self, name: str, command: PlaceOrder | AmendOrder, asset: str, at: int) -> PlaceOrder | AmendOrder | None:
+        self._ask()
+        shown_at = asyncio.get_running_loop().time() + self._trouble.between(0, INDEX_LAG_S)
+        known = self._table.take(name, Taken(command, asset, at, shown_at))
+        self._hear()
+        return known
+
+    def _held(self, name: str) -> PlaceOrder | AmendOrder | None:
+        self._ask()
+        found = self._table.holds.get(name)
+        self._hear()
+        return found.command if found else None
 
     def _ask(self) -> None:
         try:
@@ -184,13 +178,3 @@ def back(process: Process, trouble: Trouble) -> None:
 
 def _ignored(*_: Any) -> None:
     """Nobody listens."""
-
-
-def _item(wallet: Wallet) -> dict[str, Any]:
-    seen = {f"seen_{shard}": {"N": str(sequence)} for shard, sequence in wallet.seen.items()}
-    return {"free": {"N": str(wallet.free)}, "held": {"N": str(wallet.held)}, **seen}
-
-
-def _refused(code: str, **more: Any) -> ClientError:
-    answer: Any = {"Error": {"Code": code, "Message": code}, **more}
-    return ClientError(answer, "UpdateItem")

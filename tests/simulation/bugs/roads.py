@@ -1,0 +1,93 @@
+"""Bugs of the queues, and of who delivers to whom."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from matcher.shell.poller import Poller
+from matcher.shell.relay import _ADVANCE, Relay
+from tests.simulation.bugs.bug import Bug
+from tests.simulation.bugs.wallets import nothing_is_missing
+from venue import wire
+from venue.commands import AnyCommand
+from venue_aws import queues
+from venue_aws.clearing import Clearing
+
+_execute = Poller._execute
+_send = Relay._send
+
+
+async def _delete_first(self: Poller, messages: Sequence[Any]) -> None:
+    await self._delete(messages)
+    await _execute(self, messages)
+
+
+async def _advance_first(self: Relay, batches: Sequence[wire.Batch]) -> None:
+    await self._connection.execute(_ADVANCE, self._shard, batches[-1].sequence)
+    await _send(self, batches)
+
+
+async def _but_the_last_batch(self: Relay, batches: Sequence[wire.Batch]) -> None:
+    if len(batches) > 1:
+        await _send(self, batches[:-1])
+
+
+def _one_a_minute(command: AnyCommand) -> str:
+    return f"{command.__struct_config__.tag}-{getattr(command, 'account', 'venue')}"
+
+
+_carry = Poller._carry
+
+
+async def _newest_first(self: Poller, shard: int, rest: Sequence[Any]) -> None:
+    await _carry(self, shard, rest[::-1])
+
+
+async def _to_the_first(self: Poller, shard: int, rest: Sequence[Any]) -> None:
+    del shard
+    await _carry(self, 0, rest)
+
+
+_send_message = queues._send
+
+
+def _whatever_shard(client: Any, url: str, *, body: str, group: str, deduplication: str) -> None:
+    name = deduplication.partition("-")[2] if group.startswith("shard-") else deduplication
+    _send_message(client, url, body=body, group=group, deduplication=name)
+
+
+ROADS: Final = [
+    Bug(
+        "deleted_before_commit",
+        "A message of the order queue is deleted before its command is durable.",
+        [(Poller, "_execute", _delete_first)],
+        ("commit_dropped", "kill"),
+    ),
+    Bug(
+        "one_order_a_while",
+        "The order queue takes one order of an account for a repeat of another.",
+        [(queues, "_name_of", _one_a_minute)],
+    ),
+    Bug(
+        "relay_advances_first",
+        "The relay notes a batch as sent before it is, and settlement does not miss it.",
+        [(Relay, "_send", _advance_first), (Clearing, "_clear_shard", nothing_is_missing)],
+        ("kill", "events_queue_away"),
+    ),
+    Bug("relay_skips", "The relay leaves out the last batch of each message.", [(Relay, "_send", _but_the_last_batch)]),
+    Bug(
+        "newest_first",
+        "What an account left in the order queue is done in the wrong order.",
+        [(Poller, "_carry", _newest_first)],
+        ("order_queue_away",),
+    ),
+    Bug(
+        "queue_of_another_shard",
+        "Whatever is in the order queue is taken to the first shard.",
+        [(Poller, "_carry", _to_the_first)],
+    ),
+    Bug(
+        "batch_of_another_shard",
+        "The events queue takes one shard's batch for a repeat of another's.",
+        [(queues, "_send", _whatever_shard)],
+    ),
+]
