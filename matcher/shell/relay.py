@@ -9,6 +9,7 @@ import asyncpg
 
 from matcher.shell.backoff import Backoff, wait_for
 from matcher.shell.chain import Chain
+from matcher.shell.threads import Threads
 from venue import wire
 from venue.ledger import Posting
 from venue_aws.queues import QueueDown
@@ -51,6 +52,7 @@ class Relay:
         self._connection = connection
         self._put = put
         self._shard = shard
+        self._threads = Threads("relay")
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -62,6 +64,12 @@ class Relay:
 
         Raises JournalBroken rather than settle what is not as it was committed.
         """
+        try:
+            await self._relay()
+        finally:
+            self._threads.close()
+
+    async def _relay(self) -> None:
         published: int = await self._connection.fetchval(_START, self._shard)
         chain = Chain(self._shard, await self._connection.fetchval(_CHECKSUM, self._shard, published))
         while True:
@@ -80,7 +88,7 @@ class Relay:
         backoff = Backoff()
         while True:
             try:
-                await asyncio.to_thread(self._put, batches)
+                await self._threads.run(self._put, batches)
             except QueueDown as error:
                 log.warning("relay_waits", extra={"sequence": batches[0].sequence, "error": str(error)})
                 await backoff.wait()

@@ -53,7 +53,7 @@ class Matcher:
         self._poller: Poller | None = None
         if parts.orders is not None:
             peers = Peers(parts.cache, parts.matchers or MatcherClient()) if parts.cache is not None else None
-            self._poller = Poller(parts.orders, self.sequencer, is_owner=self._is_owner, peers=peers)
+            self._poller = Poller(parts.orders, self.sequencer, is_owner=self._is_owner, shards=shards, peers=peers)
 
     def sequencer(self, shard: int) -> Sequencer:
         """Give the sequencer of a shard that this process owns. Raises MatcherError, UnknownShard among them."""

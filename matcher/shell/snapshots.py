@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from matcher.core.engine import Engine
 from matcher.shell.backoff import Backoff, wait_for
 from matcher.shell.sequencer import Sequencer
+from matcher.shell.threads import Threads
 from venue.events import AnyEvent, ProductListed, Traded
 from venue.ports import Top
 from venue_aws.cache import LEVELS_MAX, ORDERS_MAX, TRADES_MAX, Book, BookOrders, CacheDown, Owner, Snapshot, Ticker
@@ -53,6 +54,7 @@ class Snapshots:
         self._trades: dict[str, deque[Traded]] = {}
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
+        self._threads = Threads("redis")
         for trade in trades:
             self._remember(trade)
 
@@ -69,6 +71,12 @@ class Snapshots:
 
     async def run(self) -> None:
         """Write for ever."""
+        try:
+            await self._keep()
+        finally:
+            self._threads.close()
+
+    async def _keep(self) -> None:
         backoff = Backoff()
         while True:
             try:
@@ -84,7 +92,7 @@ class Snapshots:
             await backoff.wait()
 
     async def _write_all(self) -> bool:
-        if not await asyncio.to_thread(self._cache.publish_owner, self._shard, self._owner):
+        if not await self._threads.run(self._cache.publish_owner, self._shard, self._owner):
             return False
         self._dirty |= await self._sequencer.look(lambda engine, _: set(engine.products))
         return await self._write()
@@ -99,7 +107,7 @@ class Snapshots:
             started = now()
             if started - checked >= CHECK_S:
                 checked = started
-                owners = await asyncio.to_thread(self._cache.owners)
+                owners = await self._threads.run(self._cache.owners)
                 if owners.get(self._shard) != self._owner:
                     return
             if self._dirty and not await self._write():
@@ -112,7 +120,7 @@ class Snapshots:
         try:
             found = await self._sequencer.look(lambda engine, _: [self._market(engine, name) for name in sorted(names)])
             markets = [market for market in found if market is not None]
-            written = await asyncio.to_thread(self._cache.publish, markets, shard=self._shard, epoch=self._owner.epoch)
+            written = await self._threads.run(self._cache.publish, markets, shard=self._shard, epoch=self._owner.epoch)
         finally:
             if not written:
                 self._dirty |= names

@@ -14,9 +14,9 @@ import msgspec
 from matcher.shell.checkpointer import Checkpointer
 from matcher.shell.follower import Follower
 from matcher.shell.journal import Connect, PostgresJournal
+from matcher.shell.lane import OrderSource
 from matcher.shell.lease import COMMIT_LEASES, Lease
 from matcher.shell.metrics import Metrics
-from matcher.shell.poller import OrderSource
 from matcher.shell.relay import Relay
 from matcher.shell.sequencer import Clock, Sequencer
 from matcher.shell.snapshots import MarketCache, Snapshots

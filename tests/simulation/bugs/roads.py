@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from matcher.shell.poller import Poller
+from matcher.shell.lane import Lane
 from matcher.shell.relay import _ADVANCE, Relay
 from tests.simulation.bugs.bug import Bug
 from tests.simulation.bugs.wallets import nothing_is_missing
@@ -12,13 +12,13 @@ from venue.commands import AnyCommand
 from venue_aws import queues
 from venue_aws.clearing import Clearing
 
-_execute = Poller._execute
+_carry_some = Lane._step
 _send = Relay._send
 
 
-async def _delete_first(self: Poller, messages: Sequence[Any]) -> None:
-    await self._delete(messages)
-    await _execute(self, messages)
+async def _delete_first(self: Lane, part: Sequence[Any]) -> bool:
+    await self._delete([message for message, _ in part])
+    return await _carry_some(self, part)
 
 
 async def _advance_first(self: Relay, batches: Sequence[wire.Batch]) -> None:
@@ -59,7 +59,7 @@ ROADS: Final = [
     Bug(
         "deleted_before_commit",
         "A message of the order queue is deleted before its command is durable.",
-        [(Poller, "_execute", _delete_first)],
+        [(Lane, "_step", _delete_first)],
         ("commit_dropped", "kill"),
     ),
     Bug(

@@ -11,7 +11,8 @@ import pytest
 from matcher.core.engine import Engine
 from matcher.shell.errors import NotOwner, Overloaded
 from matcher.shell.journal import Entry
-from matcher.shell.poller import AWAY_S, HOLD_S, Poller
+from matcher.shell.lane import AWAY_S, HOLD_S, LANE_MAX
+from matcher.shell.poller import Poller
 from matcher.shell.sequencer import BATCH_COMMANDS_MAX, WAITING_MAX, Sequencer
 from venue import wire
 from venue.commands import AnyCommand, Deposit
@@ -66,7 +67,7 @@ class Queue:
     def give_back(self, messages: Sequence[Message]) -> None:
         with self._lock:
             self.returned += [message.id for message in messages]
-            self.left = [*messages, *self.left]
+            self.left = sorted([*messages, *self.left], key=lambda message: int(message.id))
 
 
 class Journal:
@@ -143,8 +144,9 @@ async def test_what_was_not_committed_is_given_back_and_executed_by_the_next_own
     first = _sequencer(failing)
     running = asyncio.create_task(first.run())
     polling = asyncio.create_task(_poller(queue, first).run())
-    await _until(lambda: bool(queue.returned))
-    assert isinstance(await asyncio.gather(running, return_exceptions=True), list)
+    await asyncio.wait([running])
+    await _until(lambda: len(queue.deleted) + len(queue.left) == 25)
+    assert isinstance(running.exception(), ConnectionResetError)
     polling.cancel()
     await asyncio.wait([polling])
     assert queue.deleted == [str(n) for n in range(1, 11)]
@@ -178,25 +180,26 @@ async def test_a_poll_that_outlives_its_poller_gives_back_what_it_took() -> None
 
 @pytest.mark.parametrize("failures", [0, 1])
 async def test_what_an_overloaded_sequencer_does_not_take_is_held_and_costs_one_delivery(failures: int) -> None:
-    queue, journal = Queue(25), Journal(good=10_000)
+    queue, journal = Queue(LANE_MAX + 25), Journal(good=10_000)
     sequencer = _sequencer(journal)
     journal.gate.clear()
     running = asyncio.create_task(sequencer.run())
     await _fill(sequencer, journal)
     poller = _poller(queue, sequencer)
     polling = asyncio.create_task(poller.run())
-    await _until(lambda: queue.polls == 1)
+    await _until(lambda: len(queue.left) == 25)
     queue.failures = failures  # a queue that cannot be told to wait is no reason to let go
-    await _until(lambda: bool(queue.kept))
-    assert (queue.polls, queue.returned, queue.deleted) == (1, [], [])
-    assert queue.kept == [(HOLD_S, [str(n) for n in range(1, 11)])]
+    await _until(lambda: len(queue.kept) == LANE_MAX // 10)
+    assert (queue.polls, queue.returned, queue.deleted) == (LANE_MAX // 10, [], [])
+    assert {seconds for seconds, _ in queue.kept} == {HOLD_S}
+    assert [name for _, names in queue.kept for name in names] == [str(n) for n in range(1, LANE_MAX + 1)]
     journal.gate.set()
-    await _until(lambda: len(queue.deleted) == 25)
+    await _until(lambda: len(queue.deleted) == LANE_MAX + 25)
     poller.stop()
     await polling
     running.cancel()
     assert queue.returned == []
-    assert _executed(journal) == [f"t-{n}" for n in range(1, 26)]
+    assert _executed(journal) == [f"t-{n}" for n in range(1, LANE_MAX + 26)]
 
 
 async def test_a_poller_that_stops_while_it_holds_messages_gives_them_back() -> None:
@@ -222,14 +225,15 @@ async def test_a_step_down_costs_a_message_one_delivery() -> None:
     running = asyncio.create_task(sequencer.run())
     polling = asyncio.create_task(_poller(queue, sequencer).run())
     await asyncio.wait([running])
-    await _until(lambda: bool(queue.returned))
+    await _until(lambda: len(queue.deleted) + len(queue.left) == 25)
+    polls = queue.polls
     await asyncio.sleep(0.3)
     polling.cancel()
     await asyncio.wait([polling])
     assert isinstance(running.exception(), ConnectionResetError)
     # Nothing more is received for an owner that is none any more.
-    assert queue.polls == 2
-    assert queue.returned == [str(n) for n in range(11, 21)]
+    assert queue.polls == polls
+    assert queue.returned == [str(n) for n in range(11, 11 + len(queue.returned))]
 
 
 async def test_a_message_that_was_kept_too_long_to_be_deleted_stops_nobody(caplog: pytest.LogCaptureFixture) -> None:
@@ -259,7 +263,7 @@ async def test_what_cannot_be_deleted_now_is_no_reason_to_let_go_of_what_follows
     await _fill(sequencer, journal, room=3)
     poller = _poller(queue, sequencer)
     polling = asyncio.create_task(poller.run())
-    await _until(lambda: queue.polls == 1)
+    await _until(lambda: not queue.left)
     journal.gate.set()
     await _until(lambda: len(queue.deleted) == 10)
     poller.stop()
@@ -296,12 +300,10 @@ def _only(sequencer: Sequencer) -> Callable[[int], Sequencer]:
 
 async def test_what_another_process_owns_is_brought_there_in_order_and_what_is_left_over_again() -> None:
     queue, journal, peer = Queue(20), Journal(good=100), Peer(takes=[3, 0])
-    queue.left = [
-        msgspec.structs.replace(message, group=f"{number % 2}:alice") for number, message in enumerate(queue.left)
-    ]
+    _dealt(queue)
     sequencer = _sequencer(journal)
     running = asyncio.create_task(sequencer.run())
-    poller = Poller(queue, _only(sequencer), is_owner=lambda: True, peers=peer)
+    poller = Poller(queue, _only(sequencer), is_owner=lambda: True, shards=2, peers=peer)
     polling = asyncio.create_task(poller.run())
     await _until(lambda: len(queue.deleted) == 20)
     poller.stop()
@@ -312,21 +314,76 @@ async def test_what_another_process_owns_is_brought_there_in_order_and_what_is_l
     assert queue.returned == []
 
 
-async def test_a_shard_that_nobody_owns_is_put_away_and_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    queue, journal = Queue(40), Journal(good=100)
-    queue.left = [
-        msgspec.structs.replace(message, group=f"{number % 2}:alice") for number, message in enumerate(queue.left)
-    ]
+async def test_a_shard_that_nobody_owns_is_put_away_and_holds_up_no_other() -> None:
+    queue, journal, peer = Queue(40), Journal(good=100), Peer(takes=[0] * 1000)
+    later = _dealt(queue)[-2:]
+    queue.left = queue.left[:-2]
     sequencer = _sequencer(journal)
     running = asyncio.create_task(sequencer.run())
-    poller = Poller(queue, _only(sequencer), is_owner=lambda: True, patience_s=0.2)
+    poller = Poller(queue, _only(sequencer), is_owner=lambda: True, shards=2, peers=peer, patience_s=0.2)
     polling = asyncio.create_task(poller.run())
-    await _until(lambda: len(queue.deleted) == 20)
+    await _until(lambda: len(queue.deleted) == 19 and len(_away(queue)) == 19)
+    # It is waited for once, and not again and again.
+    asked = len(peer.takes)
+    queue.left = later
+    await _until(lambda: len(queue.deleted) == 20 and len(_away(queue)) == 20)
+    assert len(peer.takes) == asked - 1
     poller.stop()
     await polling
     running.cancel()
     assert _executed(journal) == [f"t-{n}" for n in range(1, 41, 2)]
-    away = [ids for seconds, ids in queue.kept if seconds == int(AWAY_S)]
-    assert away == [[str(n) for n in range(first, first + 10, 2)] for first in (2, 12, 22, 32)]
-    # It is waited for once, and not again and again.
-    assert [record.message for record in caplog.records].count("order_messages_held") == 1
+    assert _away(queue) == [str(n) for n in range(2, 41, 2)]
+    assert queue.returned == []
+
+
+async def test_a_shard_that_is_full_holds_up_no_other_and_holds_no_more_than_its_lane() -> None:
+    queue, stuck, free = Queue(6 * LANE_MAX), Journal(good=10_000), Journal(good=10_000)
+    _dealt(queue)
+    stuck.gate.clear()
+    sequencers = [_sequencer(free), _sequencer(stuck)]
+    running = [asyncio.create_task(each.run()) for each in sequencers]
+    await _fill(sequencers[1], stuck)
+    poller = Poller(queue, lambda shard: sequencers[shard], is_owner=lambda: True, shards=2)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: len(queue.deleted) == 3 * LANE_MAX)
+    assert _executed(free) == [f"t-{n}" for n in range(1, 6 * LANE_MAX, 2)]
+    # What has no room comes again later; that of the same account behind it waits for it in the queue.
+    held = [str(n) for n in range(2, 6 * LANE_MAX + 1, 2)]
+    await _until(lambda: len(_away(queue)) == len(held) - LANE_MAX + 5)
+    assert _away(queue) == held[LANE_MAX - 5 :]
+    stuck.gate.set()
+    await _until(lambda: len(queue.deleted) == 4 * LANE_MAX - 5)
+    poller.stop()
+    await polling
+    for each in running:
+        each.cancel()
+    assert _executed(stuck) == [f"t-{n}" for n in held[: LANE_MAX - 5]]
+
+
+async def test_a_message_for_a_shard_that_there_is_not_is_left_to_the_dead_letters(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queue, journal = Queue(4), Journal(good=100)
+    queue.left[1] = msgspec.structs.replace(queue.left[1], group="7:alice")
+    sequencer = _sequencer(journal)
+    running = asyncio.create_task(sequencer.run())
+    poller = _poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(lambda: len(queue.deleted) == 3)
+    poller.stop()
+    await polling
+    running.cancel()
+    assert queue.deleted == ["1", "3", "4"]
+    assert "order_message_unreadable" in [record.message for record in caplog.records]
+
+
+def _dealt(queue: Queue) -> list[Message]:
+    """Every second message is the second shard's."""
+    queue.left = [
+        msgspec.structs.replace(message, group=f"{number % 2}:alice") for number, message in enumerate(queue.left)
+    ]
+    return queue.left
+
+
+def _away(queue: Queue) -> list[str]:
+    return [name for seconds, names in queue.kept if seconds == int(AWAY_S) for name in names]
