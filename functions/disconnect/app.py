@@ -23,9 +23,8 @@ def build(sessions: Callable[[], Sessions], desk: Callable[[], OrderDesk]) -> Ha
         if account is not None:
             # First the orders: were the session forgotten, nobody would know of them when this fails.
             done = desk().cancel_all(account=account)
-            if not done.pending:
-                # Once more by the queue, behind the orders that still wait there.
-                desk().cancel_all(account=account, wait=False)
+            # Once more by the queue, behind the orders that still wait there: in every shard, whichever has answered.
+            desk().cancel_all(account=account, wait=False)
             line.count("OrdersCancelledOnDisconnect", len(done.order_ids))
             line.tell(account=account, cancelled=len(done.order_ids), pending=done.pending)
         line.tell(items=sessions().close(connection_id))

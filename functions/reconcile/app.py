@@ -33,12 +33,14 @@ def _tell(found: Found, line: Line) -> None:
     line.gauge("LedgerImbalance", found.size)
     line.gauge("WalletsDiffering", len(found.differences))
     line.gauge("LedgerBehind", found.behind)
+    line.gauge("WalletsLeft", found.left)
     line.count("HoldsForgotten", found.forgotten)
     line.count("HoldsFreed", found.freed)
     line.tell(
         wallets=found.wallets,
         batches=found.batches,
         behind=found.behind,
+        left=found.left,
         walked=found.walked,
         forgotten=found.forgotten,
         freed=found.freed,

@@ -7,6 +7,7 @@ one that follows it: settled out of order, it would be lost for ever.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Protocol
 
 import msgspec
@@ -115,7 +116,8 @@ class Clearing:
         done = self._progress[shard]
         if last <= done:
             return Cleared()
-        missing = [sequence for sequence in range(done + 1, last + 1) if sequence not in taken]
+        # One more than is fetched now, to know where to stop: there may be any number up to this message.
+        missing = list(islice((n for n in range(done + 1, last + 1) if n not in taken), MISSING_MAX + 1))
         run = {sequence: one for sequence, one in taken.items() if sequence > done}
         for sequence in missing[:MISSING_MAX]:
             batch = self._fetch(shard, sequence)
@@ -124,7 +126,7 @@ class Clearing:
             run = {sequence: one for sequence, one in run.items() if sequence < missing[MISSING_MAX]}
         cleared = self._settle([run[sequence] for sequence in sorted(run)])
         if len(missing) > MISSING_MAX:
-            raise Lost(f"shard {shard} lacks {len(missing)} batches; {MISSING_MAX} of them are settled now")
+            raise Lost(f"shard {shard} lacks batches up to {last}; {MISSING_MAX} of them are settled now")
         return msgspec.structs.replace(cleared, fetched=len(missing))
 
     def _settle(self, run: Sequence[Cut]) -> Cleared:

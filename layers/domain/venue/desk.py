@@ -153,21 +153,29 @@ class OrderDesk:
         time, at most `ROUNDS_MAX` times.
 
         An order that still waits in the order queue is not resting yet. wait: False sends the cancel there, behind
-        every order that was queued before it.
+        every order that was queued before it. Raises Unavailable, after it has asked every shard, when one took it on
+        neither road.
         """
         command = CancelAll(account=account, product_id=product_id)
         cancelled: list[str] = []
         pending = False
         owners = self._everywhere() if product_id is None else self._owners(product_id)
+        failure: Unavailable | None = None
         for shard, owner in owners.items():
             for _ in range(ROUNDS_MAX):
-                outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
+                try:
+                    outcome = self._handover.deliver(command, shard=shard, owner=owner, wait=wait)
+                except Unavailable as error:
+                    failure = error  # which is no reason to leave the orders of other shards alone
+                    break
                 if outcome is None:
                     pending = True
                     break
                 cancelled += [order.order_id for order in outcome.orders]
                 if not outcome.more:
                     break
+        if failure is not None:
+            raise failure
         return Cancelled(order_ids=cancelled, pending=pending)
 
     def cancel_all_after(self, timeout_s: int, *, account: str) -> Armed:

@@ -9,6 +9,7 @@ deadline, and refuses it. See docs/adr/0014.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import batched
 from typing import Final, Protocol
 
 import msgspec
@@ -29,6 +30,10 @@ SKEW_US: Final = 2_000_000
 HOLDS_MAX: Final = 20_000
 # How many forgotten orders one run hands over.
 FORGOTTEN_MAX: Final = 200
+# So many wallets are compared at once, ...
+COMPARED_MAX: Final = 1_000
+# ... and into so many that seem wrong a run looks: among those that moved, and on the walk. The walk comes to the rest.
+LOOKS_MAX: Final = 1_000
 # How many pages of the walk through all wallets belong to one run.
 PAGES_MAX: Final = 50
 
@@ -109,11 +114,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, kw_only=True):
-    """What one run did and found. behind: batches that are settled and not summed up yet."""
+    """What one run did and found. behind: batches that are settled and not summed up yet. left: wallets that it passed
+    over, because it had looked into too many or had no time."""
 
     wallets: int = 0
     batches: int = 0
     behind: int = 0
+    left: int = 0
     walked: bool = False
     forgotten: int = 0
     freed: int = 0
@@ -163,6 +170,7 @@ class Reconciliation:
         markets: Markets,
         clock: Callable[[], int],
         pause: Callable[[], None],
+        looks_max: int = LOOKS_MAX,
     ) -> None:
         self._ledger = ledger
         self._vault = vault
@@ -170,7 +178,9 @@ class Reconciliation:
         self._markets = markets
         self._clock = clock
         self._pause = pause
+        self._looks_max = looks_max
         self._until = 0
+        self._looks = 0
         self._served = True
         # By shard: every wallet has seen all that touched it up to there.
         self._settled: dict[int, int] = {}
@@ -183,8 +193,10 @@ class Reconciliation:
         found = Found()
         self._until, self._served = until, True
         self._settled = {shard: self._vault.settled(shard) for shard in self._ledger.shards()}
+        self._looks = self._looks_max
         for shard, settled in self._settled.items():
             self._follow(shard, settled, found)
+        self._looks = self._looks_max
         self._walk(found)
         return found
 
@@ -197,7 +209,12 @@ class Reconciliation:
                 break
             for asset, amount in stretch.imbalance.items():
                 found.imbalance[asset] = found.imbalance.get(asset, 0) + amount
-            self._compare(self._vault.read(stretch.wallets), found)
+            for keys in batched(stretch.wallets, COMPARED_MAX, strict=False):
+                if self._clock() < self._until:
+                    self._compare(self._vault.read(keys), found)
+                else:
+                    found.left += len(keys)
+            # Whatever was left: a stretch that takes too long would take too long again, for ever.
             self._ledger.advance(stretch)
             found.batches += stretch.upto - stretch.after
             done = stretch.upto
@@ -207,7 +224,8 @@ class Reconciliation:
         """Compare the next wallets of the table, touched or not: also those that the ledger never moved."""
         cursor = self._ledger.cursor()
         for _ in range(PAGES_MAX):
-            if self._clock() >= self._until:
+            # A page is only begun when all of it could be wrong.
+            if self._clock() >= self._until or self._looks < self._looks_max // 2:
                 return
             wallets, cursor = self._vault.page(cursor)
             self._compare(wallets, found)
@@ -224,6 +242,7 @@ class Reconciliation:
             read_at = self._clock()
             again = self._vault.read(suspects)
             self._pause()
+            self._looks += len(suspects)
             found.differences = [*found.differences, *self._differences(again, read_at, found)]
 
     def _differences(self, wallets: Sequence[Wallet], read_at: int, found: Found) -> Iterator[Difference]:
@@ -232,6 +251,12 @@ class Reconciliation:
             ledger = sums.get(wallet.key, Sum())
             total = wallet.free + wallet.held - ledger.free - ledger.held
             held = wallet.held - ledger.held
+            if not total and not held:
+                continue
+            if self._looks <= 0 or self._clock() >= self._until:
+                found.left += 1
+                continue
+            self._looks -= 1
             unexplained = self._unexplained(wallet, held, read_at, found) if held else 0
             if total or unexplained:
                 yield Difference(

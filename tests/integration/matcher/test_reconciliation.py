@@ -25,7 +25,7 @@ from venue.handover import HandOver
 from venue.ledger import hold_asset
 from venue.ports import Market
 from venue.products import Asset
-from venue.reconciliation import AGAIN_US, FORGOTTEN_US, Difference, Found, Reconciliation
+from venue.reconciliation import AGAIN_US, FORGOTTEN_US, LOOKS_MAX, Difference, Found, Reconciliation
 from venue_aws.clearing import Clearing
 from venue_aws.database import Database, DatabaseLogin
 from venue_aws.journal import Journal
@@ -116,7 +116,9 @@ class Stand:
                 self._clearing.clear(self._clearing.read(message["Body"]))
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
 
-    def reconciliation(self, *, stretch_max: int = 1_000, step: int = 1_000, page: int = 200) -> Reconciliation:
+    def reconciliation(
+        self, *, stretch_max: int = 1_000, step: int = 1_000, page: int = 200, looks_max: int = LOOKS_MAX
+    ) -> Reconciliation:
         markets = Markets(f"{self.matcher.url}/shards/0")
         return Reconciliation(
             ledger=Ledger(self._database(writes=True), stretch_max=stretch_max, step=step),
@@ -125,6 +127,7 @@ class Stand:
             markets=markets,
             clock=self.clock,
             pause=lambda: None,
+            looks_max=looks_max,
         )
 
     def reconcile(self) -> Found:
@@ -425,11 +428,60 @@ def test_the_walk_goes_on_where_the_last_run_ended(stand: Stand) -> None:
         stand.move(f"nobody-{number}", "USD", free=1)
     reconciliation, differing = stand.reconciliation(page=1), set()
     for _ in range(40):
-        reconciliation._clock = iter([0, 0, *[FAR_US] * 9]).__next__  # time for one page
+        _only_one_page(reconciliation)
         found = reconciliation.run(until=1)
         assert found.wallets <= 1
         differing |= {each.account for each in found.differences}
     assert differing == {f"nobody-{number}" for number in range(6)}
+
+
+def _only_one_page(reconciliation: Reconciliation) -> None:
+    """Let its time be over when it has noted where the walk goes on."""
+    ledger, over = Ledger.keep, [0]
+    reconciliation._clock = lambda: over[-1]
+
+    def keep(cursor: str | None) -> None:
+        over.append(FAR_US)
+        ledger(reconciliation._ledger, cursor)  # type: ignore[arg-type]
+
+    reconciliation._ledger.keep = keep  # type: ignore[method-assign]
+
+
+def test_more_wallets_that_seem_wrong_than_a_run_can_look_into_do_not_hold_it_up(stand: Stand) -> None:
+    stand.reconcile()
+    for number in range(30):
+        stand.move(f"nobody-{number}", "USD", free=1)
+    differing: set[str] = set()
+    for _ in range(12):
+        found = stand.reconciliation(page=4, looks_max=8).run(until=FAR_US * 10)
+        assert len(found.differences) <= 8
+        assert found.left == 0  # no page is begun that cannot be looked into
+        differing |= {each.account for each in found.differences}
+    assert differing == {f"nobody-{number}" for number in range(30)}
+
+
+def test_wallets_that_moved_and_all_seem_wrong_are_summed_up_and_left_to_the_walk(stand: Stand) -> None:
+    for number in range(30):
+        stand.deposit(f"account-{number}", "USD")
+    stand.settle()
+    for number in range(30):
+        stand.move(f"account-{number}", "USD", free=1)
+    found = stand.reconciliation(page=4, looks_max=8).run(until=FAR_US * 10)
+    assert (found.behind, found.left) == (0, 30 - 8)
+    assert found.batches == stand.matcher.state()["sequence"]
+    for _ in range(12):
+        found.differences += stand.reconciliation(page=4, looks_max=8).run(until=FAR_US * 10).differences
+    assert {each.account for each in _once(found)} == {f"account-{number}" for number in range(30)}
+
+
+def test_a_stretch_that_takes_all_of_a_run_is_not_begun_again(stand: Stand) -> None:
+    reconciliation = stand.reconciliation(stretch_max=1)
+    times = iter([0])
+    reconciliation._clock = lambda: next(times, FAR_US)  # it is over in the middle of the first stretch
+    assert stand.matcher.state()["sequence"] > 3
+    first = reconciliation.run(until=1)
+    assert first.batches == 1
+    assert stand.reconciliation(stretch_max=1).run(until=FAR_US * 10).batches == stand.matcher.state()["sequence"] - 1
 
 
 def test_the_function_tells_differences_and_metrics(
@@ -441,5 +493,6 @@ def test_the_function_tells_differences_and_metrics(
     handler({}, CONTEXT)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert [(line["LedgerImbalance"], line["WalletsDiffering"]) for line in lines] == [([0.0], [0.0]), ([3.0], [1.0])]
+    assert [line["WalletsLeft"] for line in lines] == [[0.0], [0.0]]
     told = [vars(record) for record in caplog.records if record.getMessage() == "wallet_differs"]
     assert [(each["account"], each["asset"], each["total"]) for each in told] == [("alice", "USD", 3)]

@@ -10,8 +10,10 @@ from functions.connect import app as connect
 from functions.disconnect import app as disconnect
 from local.servers import REGION
 from tests.integration.stream.conftest import CONTEXT
-from venue.desk import Cancelled
+from tests.venue_in_memory import ALICE, MemoryVenue
+from venue.desk import Cancelled, OrderDesk
 from venue.errors import Unavailable
+from venue.tickets import Ticket
 from venue_aws.endings import EndingSessions
 from venue_aws.sessions import (
     CONNECTION_S_MAX,
@@ -259,7 +261,7 @@ class Desk:
         return Cancelled(order_ids=[] if by_queue else ["o-1"], pending=by_queue)
 
 
-def disconnected(sessions: Sessions, desk: Desk, connection_id: str) -> None:
+def disconnected(sessions: Sessions, desk: Desk | OrderDesk, connection_id: str) -> None:
     handler = disconnect.build(lambda: sessions, lambda: desk)  # type: ignore[arg-type, return-value]
     assert handler({"requestContext": {"connectionId": connection_id}}, CONTEXT) == {"statusCode": 200}
 
@@ -286,7 +288,26 @@ def test_where_no_owner_answers_the_orders_of_a_session_end_by_the_queue(session
     desk.is_slow = True
     sessions.take_orders_along(opened(sessions, "c-1", account="alice"), wanted=True)
     disconnected(sessions, desk, "c-1")
-    assert (desk.cancelled, desk.queued) == ([], ["alice"])
+    assert (desk.cancelled, desk.queued) == ([], ["alice", "alice"])
+
+
+def test_orders_of_a_session_that_wait_in_the_queue_end_with_it_although_another_shard_does_not_answer(
+    sessions: Sessions,
+) -> None:
+    venue = MemoryVenue()
+    buy = Ticket(product_id="ACME-USD", side="buy", price="1.000", size="10")
+    waiting = venue.desk.place(buy, account=ALICE, wait=False).order.order_id
+    resting = venue.desk.place(buy, account=ALICE).order.order_id
+    venue.markets.others = {7: "http://gone"}
+    sessions.take_orders_along(opened(sessions, "c-1", account=ALICE), wanted=True)
+    disconnected(sessions, venue.desk, "c-1")
+    shards = venue.queue.shards[1:]  # behind the order that waits
+    outcomes = venue.drain()
+    assert {order.order_id: order.done_reason for each in outcomes for order in each.orders}[waiting] == "canceled"
+    done = venue.matcher.order(resting, account=ALICE)
+    assert done is not None
+    assert done.done_reason == "canceled"
+    assert sorted(shards) == [0, 7, 7]
 
 
 def test_orders_end_with_a_session_whose_token_was_over_already(aws: str, table: str) -> None:

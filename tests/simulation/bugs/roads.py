@@ -1,8 +1,10 @@
 """Bugs of the queues, and of who delivers to whom."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+from matcher.shell import poller
 from matcher.shell.lane import Lane
 from matcher.shell.relay import _ADVANCE, Relay
 from tests.simulation.bugs.bug import Bug
@@ -11,6 +13,7 @@ from venue import wire
 from venue.commands import AnyCommand
 from venue_aws import queues
 from venue_aws.clearing import Clearing
+from venue_aws.queues import Message
 
 _carry_some = Lane._step
 _send = Relay._send
@@ -35,16 +38,16 @@ def _one_a_minute(command: AnyCommand) -> str:
     return f"{command.__struct_config__.tag}-{getattr(command, 'account', 'venue')}"
 
 
-_carry = Poller._carry
+_add = Lane.add
 
 
-async def _newest_first(self: Poller, shard: int, rest: Sequence[Any]) -> None:
-    await _carry(self, shard, rest[::-1])
+def _newest_first(self: Lane, messages: Sequence[Any], tasks: asyncio.TaskGroup) -> None:
+    _add(self, messages[::-1], tasks)
 
 
-async def _to_the_first(self: Poller, shard: int, rest: Sequence[Any]) -> None:
-    del shard
-    await _carry(self, 0, rest)
+def _the_first(message: Message) -> int:
+    del message
+    return 0
 
 
 _send_message = queues._send
@@ -77,13 +80,13 @@ ROADS: Final = [
     Bug(
         "newest_first",
         "What an account left in the order queue is done in the wrong order.",
-        [(Poller, "_carry", _newest_first)],
+        [(Lane, "add", _newest_first)],
         ("order_queue_away",),
     ),
     Bug(
         "queue_of_another_shard",
         "Whatever is in the order queue is taken to the first shard.",
-        [(Poller, "_carry", _to_the_first)],
+        [(poller, "shard_of", _the_first)],
     ),
     Bug(
         "batch_of_another_shard",

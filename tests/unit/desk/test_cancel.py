@@ -165,6 +165,16 @@ def test_cancel_all_reaches_the_shards_whose_owner_nobody_knows(venue: MemoryVen
     assert len(venue.queue.waiting) == 5  # now no address is known at all
 
 
+def test_cancel_all_asks_every_shard_although_one_takes_it_on_neither_road(venue: MemoryVenue) -> None:
+    venue.desk.place(BUY, account=ALICE)
+    # Shard -1 is asked first, nobody answers there, and the queue takes nothing.
+    venue.markets.others = {-1: "http://gone"}
+    venue.queue.down = True
+    with pytest.raises(Unavailable):
+        venue.desk.cancel_all(account=ALICE)
+    assert venue.wallets.balance(ALICE, "USD").held == 0
+
+
 def test_cancel_all_waits_in_the_queue_when_nobody_answers(venue: MemoryVenue) -> None:
     venue.matcher.url = None
     assert venue.desk.cancel_all(account=ALICE) == Cancelled(pending=True)
