@@ -8,6 +8,7 @@ deploys (local.deploy) and around the matcher (local.servers). What ships knows 
 The notes are lines "<action> <resource>" in a file for each program below the folder; see tests/template/iam.py.
 """
 
+import re
 import runpy
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -59,7 +60,12 @@ def _resource(params: Params) -> str:
             return f"{bucket}/{key.split('/')[0]}/*"
         case {"QueueUrl": url}:
             return str(url).rpartition("/")[2]
-    named = ("TableName", "StreamName", "SecretId", "FunctionName", "UserPoolId", "Bucket")
+        case {"FunctionName": name}:
+            # Any version or alias of it.
+            return re.sub(r":[\w$]+$", ":*", re.sub("^arn:.*:function:", "", name))
+        case {"lifecycleEventHookExecutionId": _}:
+            return "deploymentgroup"
+    named = ("TableName", "StreamName", "SecretId", "UserPoolId", "Bucket")
     return next((str(params[name]) for name in named if name in params), "*")
 
 

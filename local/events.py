@@ -1,5 +1,6 @@
 """The recorded events under events/: one real one for each function, with what differs from venue to venue set apart.
 
+That of try_version alone is written down from CodeDeploy's manual: the emulator has no CodeDeploy.
 A recorded event holds the stand-ins below where the venue that it came from had its own values; who runs it puts those
 of the venue at hand in their place.
 """

@@ -56,6 +56,7 @@ _WANTED = {
     "reconcile": "",
     "record_tape": "listed",
     "subscribe": "matches",
+    "try_order": "",
 }
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -67,6 +68,7 @@ def main() -> int:
     venue = Venue(_KEPT / "venue", say=print)
     try:
         venue.up(before_matcher=wrap)
+        wind_up(venue)
         asyncio.run(play(venue))
         write(venue)
     except LocalError as failure:
@@ -87,6 +89,10 @@ def wrap(venue: Venue) -> None:
             code = _zipped(built / resource["LogicalResourceId"])
             functions.update_function_code(FunctionName=name, ZipFile=code)
             functions.update_function_configuration(FunctionName=name, Handler="recording.handler")
+            # Those behind REST are called by an alias, which names a version.
+            for alias in functions.list_aliases(FunctionName=name)["Aliases"]:
+                version = functions.publish_version(FunctionName=name)["Version"]
+                functions.update_alias(FunctionName=name, Name=alias["Name"], FunctionVersion=version)
 
 
 def _zipped(folder: Path) -> bytes:
@@ -96,6 +102,13 @@ def _zipped(folder: Path) -> bytes:
             archive.write(path, path.relative_to(folder))
         archive.writestr("recording.py", _HANDLER.format(folder=str(_KEPT / "events")))
     return buffer.getvalue()
+
+
+def wind_up(venue: Venue) -> None:
+    """Start every clock, also those that stand still in the local stage."""
+    events = venue.client("events")
+    for rule in events.list_rules()["Rules"]:
+        events.enable_rule(Name=rule["Name"])
 
 
 async def play(venue: Venue) -> None:

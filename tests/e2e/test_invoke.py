@@ -31,6 +31,7 @@ ANSWERS: dict[str, Any] = {
     "Broadcast": {"batchItemFailures": []},
     "RecordTape": None,
     "Reconcile": None,
+    "TryOrder": None,
 }
 
 
@@ -65,5 +66,6 @@ def test_the_authorizer_knows_the_recorded_trader(venue: Venue) -> None:
 def test_every_function_has_an_event_and_every_event_a_function(venue: Venue) -> None:
     resources = venue.client("cloudformation").describe_stack_resources(StackName="venue-local")["StackResources"]
     functions = {each["LogicalResourceId"] for each in resources if each["ResourceType"] == "AWS::Lambda::Function"}
-    assert functions == {*ANSWERS, "AuthorizeStream"}
+    # For TryVersion, see test_rollout.py.
+    assert functions == {*ANSWERS, "AuthorizeStream", "TryVersion"}
     assert {events.path_of(function) for function in functions} == set(events.FOLDER.glob("*.json"))

@@ -3,6 +3,7 @@
 The roles are compared with that record (tests/template/test_rights.py); here the record is compared with what happens.
 """
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,11 @@ def seen(venue: Venue) -> dict[str, set[Right]]:
 
     def named(resource: str) -> str:
         whole = resource.rpartition("/")[2] if resource.startswith("arn:") else resource
-        first, slash, rest = whole.partition("/")
-        return known.get(first, first) + slash + rest
+        if whole in known:
+            return known[whole]
+        # Or a part of it: an index, what is below a prefix, a version.
+        first = re.split("[/:]", whole)[0]
+        return known.get(first, first) + whole.removeprefix(first)
 
     found = calls.read(venue.folder / calls.FOLDER)
     return {known[program]: {(action, named(of)) for action, of in asked} for program, asked in found.items()}

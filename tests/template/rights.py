@@ -146,6 +146,7 @@ def name_of(resource: Any) -> str:
             return name
         case {"Fn::Sub": str() as text} | str(text):
             plain = re.sub(r"\$\{(\w+)(\.\w+)?\}", r"\1", text)
+            plain = re.sub(r"^arn:.*:deploymentgroup:.*", "deploymentgroup", plain)
             return re.sub(r"^arn:[^/]*:StreamApi/\w+/", "", plain)
     raise ValueError(f"not a resource that the record could name: {resource}")
 

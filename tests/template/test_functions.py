@@ -6,9 +6,22 @@ from typing import Any
 import pytest
 
 from functions.reconcile import app as reconcile
-from tests.template.model import CLOUD_STAGES, NESTED, ROOT, STAGES, deployed, of_type, resolved, template
+from local import events
+from tests.template.model import (
+    CLOUD_STAGES,
+    NESTED,
+    ROOT,
+    STAGES,
+    deployed,
+    laid_flat,
+    of_type,
+    overrides,
+    resolved,
+    template,
+)
 from tests.template.resolver import references
 from venue_aws import patience
+from venue_aws.rollout import QUESTIONS
 
 # Actions that know no resource.
 WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken"}
@@ -16,7 +29,8 @@ BORROWED = {"AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole", "A
 # Split batches would change the names of the objects that a retry is to overwrite.
 NEVER_SPLIT = {"ArchiveTape"}
 # Pushes to sockets and reads of Cognito's keys go over the internet, which the network has no way to.
-OUTSIDE_THE_NETWORK = {"AuthorizeStream", "Broadcast", "Connect", "RecordTape", "Subscribe"}
+# The canary comes from outside, as clients do; CodeDeploy has no way into the network.
+OUTSIDE_THE_NETWORK = {"AuthorizeStream", "Broadcast", "Connect", "RecordTape", "Subscribe", "TryOrder", "TryVersion"}
 
 
 def statements(of: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -32,7 +46,7 @@ def statements(of: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_function_has_a_role_of_its_own(stage: str) -> None:
     functions = of_type(deployed(stage), "AWS::Lambda::Function")
     roles = [function["Role"]["Fn::GetAtt"][0] for function in functions.values()]
-    assert len(functions) == 16
+    assert len(functions) == len(list(ROOT.glob("functions/*/app.py")))
     assert len(set(roles)) == len(functions)
     assert set(roles) <= set(of_type(deployed(stage), "AWS::IAM::Role"))
 
@@ -115,20 +129,40 @@ def test_a_message_stays_invisible_for_six_times_its_functions_limit(stage: str)
         assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
 
 
+def clocks(whole: dict[str, Any], function: str) -> list[dict[str, Any]]:
+    """The rules that call a function, each with a permission of its own."""
+    rules = of_type(whole, "AWS::Events::Rule")
+    permissions = of_type(whole, "AWS::Lambda::Permission").values()
+    called = [p for p in permissions if p["FunctionName"] == {"Ref": function}]
+    assert [p["Principal"] for p in called] == ["events.amazonaws.com"]
+    return [rules[p["SourceArn"]["Fn::GetAtt"][0]] for p in called]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_canary_flies_only_where_it_was_asked_to_and_its_silence_is_told(stage: str) -> None:
+    (clock,) = clocks(deployed(stage), "TryOrder")
+    assert clock["State"] == "DISABLED"
+    assert "CanaryFails" not in of_type(deployed(stage), "AWS::CloudWatch::Alarm")
+    flying = laid_flat({**overrides(stage), "CanaryOrders": "rate(1 minute)"})
+    (clock,) = clocks(flying, "TryOrder")
+    assert (clock["State"], clock["ScheduleExpression"]) == ("ENABLED", "rate(1 minute)")
+    alarm = of_type(flying, "AWS::CloudWatch::Alarm")["CanaryFails"]
+    assert (alarm["MetricName"], alarm["Threshold"], alarm["TreatMissingData"]) == ("CanaryFailed", 0, "breaching")
+    # By password, and only for who may call Cognito in the pool's name: people's own sign-in stays as it was.
+    (client,) = of_type(flying, "AWS::Cognito::UserPoolClient").values()
+    assert "ALLOW_ADMIN_USER_PASSWORD_AUTH" in client["ExplicitAuthFlows"]
+    assert "ALLOW_USER_PASSWORD_AUTH" not in client["ExplicitAuthFlows"]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_reconciliation_is_called_by_its_own_clock_alone_and_its_silence_is_told(stage: str) -> None:
     whole = deployed(stage)
-    rules = of_type(whole, "AWS::Events::Rule")
-    permissions = of_type(whole, "AWS::Lambda::Permission").values()
-    (called,) = [p for p in permissions if p["Principal"] == "events.amazonaws.com"]
-    assert called["FunctionName"] == {"Ref": "Reconcile"}
-    assert called["SourceArn"]["Fn::GetAtt"][0] in rules
+    (clock,) = clocks(whole, "Reconcile")
     (alarm,) = [a for a in of_type(whole, "AWS::CloudWatch::Alarm").values() if a["MetricName"] == "LedgerImbalance"]
     assert (alarm["Threshold"], alarm["TreatMissingData"]) == (0, "breaching")
     limit_s = of_type(whole, "AWS::Lambda::Function")["Reconcile"]["Timeout"]
     assert limit_s > reconcile.RUN_US / 1e6 + patience.LEDGER_STATEMENT_S + patience.INDEX_LAG_S
-    (rule,) = rules.values()
-    minutes = int(rule["ScheduleExpression"].removeprefix("rate(").split()[0])
+    minutes = int(clock["ScheduleExpression"].removeprefix("rate(").split()[0])
     assert 2 * minutes * 60 < alarm["Period"]  # one run may fail and nobody is woken
 
 
@@ -183,7 +217,7 @@ def test_what_the_functions_are_told_is_encrypted_with_our_key(stage: str) -> No
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_failure_is_heard_or_kept(stage: str) -> None:
-    """A function has a dead-letter queue, or answers a caller who waits, or reads what keeps what it failed on."""
+    """A function has a dead-letter queue, answers a caller who waits, or reads what keeps what it failed on."""
     whole = deployed(stage)
     apis = ("AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Integration", "AWS::ApiGatewayV2::Authorizer")
     asked = {name.split(".")[0].removesuffix("Aliaslive") for name in references(list(of_type(whole, *apis).values()))}
@@ -192,6 +226,8 @@ def test_every_failure_is_heard_or_kept(stage: str) -> None:
         queue = of_type(whole, "AWS::SQS::Queue").get(str(mapping["EventSourceArn"].get("Fn::GetAtt", [""])[0]), {})
         if "RedrivePolicy" in queue or "DestinationConfig" in mapping:
             reading.add(mapping["FunctionName"]["Ref"])
+    # CodeDeploy waits for an answer, and takes silence for a no.
+    asked |= {"TryVersion"}
     for name, function in of_type(whole, "AWS::Lambda::Function").items():
         assert "DeadLetterConfig" in function or name in asked | reading, name
 
@@ -210,6 +246,21 @@ def test_what_answers_rest_is_tried_by_a_tenth_first_and_taken_back_by_an_alarm(
         assert group["DeploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes"
         assert group["AlarmConfiguration"] == {"Enabled": True, "Alarms": [{"Name": {"Ref": "RestFails"}}]}
         assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+        assert update["BeforeAllowTrafficHook"] == {"Ref": "TryVersion"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_function_behind_rest_is_asked_something_before_it_gets_traffic(stage: str) -> None:
+    whole = deployed(stage)
+    function = of_type(whole, "AWS::Lambda::Function")["TryVersion"]
+    # The only name that CodeDeploy's own role may call.
+    assert function["FunctionName"].startswith("CodeDeployHook_")
+    behind = references(list(of_type(whole, "AWS::ApiGateway::RestApi").values()))
+    aliases = {name.split(".")[0] for name in behind if "Aliaslive" in name}
+    told = references(function["Environment"]["Variables"]["VERSIONS"])
+    asked = {of_type(whole, "AWS::Lambda::Version")[name]["FunctionName"]["Ref"] for name in told}
+    assert {f"{name}Aliaslive" for name in asked} == aliases
+    assert {events.verb_of(name) for name in asked} == set(QUESTIONS)
 
 
 @pytest.mark.parametrize("stage", ["local", "dev"])

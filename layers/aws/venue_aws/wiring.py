@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from venue_aws.archive import Archive
     from venue_aws.broadcasting import Broadcast
     from venue_aws.cache import Cache
+    from venue_aws.canary import Canary
     from venue_aws.clearing import Clearing
     from venue_aws.database import Database, DatabaseLogin
     from venue_aws.endings import EndingSessions
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from venue_aws.markets import Markets
     from venue_aws.queues import EventsQueue
     from venue_aws.records import Records
+    from venue_aws.rollout import Rollout
     from venue_aws.sessions import Sessions
     from venue_aws.sockets import Sockets
     from venue_aws.subscriptions import SubscriptionDesk
@@ -69,6 +71,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stream_endpoint: str | None = None
     market_data_function: str | None = None
     disconnect_function: str | None = None
+    api_url: str | None = None
+    canary_secret_arn: str | None = None
+    canary_product: str | None = None
+    versions: str | None = None
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Settings":
@@ -366,6 +372,29 @@ def archive() -> "Archive":
     from venue_aws.archive import Archive
 
     return Archive.connect(settings().need("tape_bucket"))
+
+
+@cache
+def canary() -> "Canary":
+    """A trader of the venue's own."""
+    from venue_aws.canary import Canary, Credentials, SignIn
+
+    arn = settings().need("canary_secret_arn")
+    sign_in = SignIn.connect(
+        pool=settings().need("user_pool_id"),
+        app=settings().need("user_pool_client_id"),
+        credentials=lambda: msgspec.convert(secret(arn), Credentials),
+    )
+    return Canary(url=settings().need("api_url"), product_id=settings().need("canary_product"), token=sign_in.token)
+
+
+@cache
+def rollout() -> "Rollout":
+    """New versions of the functions behind REST."""
+    from venue_aws.rollout import Rollout
+
+    versions = msgspec.json.decode(settings().need("versions"), type=dict[str, str])
+    return Rollout.connect(versions=versions, app=settings().need("user_pool_client_id"))
 
 
 def region() -> str:
