@@ -14,6 +14,7 @@ import asyncpg
 
 from matcher.shell import checkpoints
 from matcher.shell.journal import Connect
+from matcher.shell.metrics import tell_at_once
 from matcher.shell.sequencer import Sequencer
 
 log = logging.getLogger("matcher.checkpointer")
@@ -64,6 +65,7 @@ class Checkpointer:
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, CheckpointFailed) as error:
                 behind = self._sequencer.commands - self._saved
                 log.error("checkpoint_failed", extra={"shard": self._shard, "behind": behind, "error": repr(error)})
+                tell_at_once("CheckpointsFailed", shard=self._shard)
             await asyncio.sleep(_LOOK_S)
 
     def _is_due(self) -> bool:
@@ -71,4 +73,4 @@ class Checkpointer:
 
     async def _look(self) -> None:
         async with self._connect() as connection:
-            self._saved = max(self._saved, await checkpoints.newest(connection, self._shard))
+            self._saved = await checkpoints.newest(connection, self._shard)

@@ -14,6 +14,7 @@ from matcher.shell.errors import JournalBroken, MatcherError, NotOwner, Starting
 from matcher.shell.follower import Follower
 from matcher.shell.journal import Connect
 from matcher.shell.lease import CHANNEL, Lease
+from matcher.shell.metrics import tell_at_once
 from matcher.shell.sequencer import Sequencer
 from matcher.shell.tenure import Parts, Tenure
 
@@ -215,13 +216,14 @@ class Share:
         if self._holdings.owned or follower.commands - follower.saved < every or now < self._save_after:
             return
         try:
-            follower.saved = max(follower.saved, await checkpoints.newest(own, self._shard))
+            follower.saved = await checkpoints.newest(own, self._shard)
             if follower.commands - follower.saved >= every:
                 await follower.save(own)
         except asyncpg.PostgresError as error:
             # It stands by all the same; a connection that is gone is noticed by whatever it does next.
             self._save_after = now + _SAVE_AGAIN_S
             log.error("checkpoint_failed", extra={"shard": self._shard, "error": repr(error)})
+            tell_at_once("CheckpointsFailed", shard=self._shard)
 
     def _serving(self, sequencer: Sequencer | None) -> None:
         self._sequencer = sequencer

@@ -6,7 +6,7 @@ changing its model. That the models answer as a real server does is the matter o
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -61,6 +61,7 @@ class Tables:
             checkpoints._NEWEST: self._newest_checkpoint,
             checkpoints._ALL: self._all_checkpoints,
             checkpoints._READ: self._read_checkpoint,
+            checkpoints._MARK: self._mark_checkpoint,
             relay._CHECKSUM: self._checksum,
             migrations._TABLE: _nothing,
             "SET LOCAL lock_timeout = '1s'": _nothing,
@@ -188,10 +189,14 @@ class Tables:
     def _saved(self, shard: int) -> list[int]:
         return sorted((sequence for of, sequence in self.checkpoints if of == shard), reverse=True)
 
-    def _newest_checkpoint(self, shard: int) -> int | None:
+    def _newest_checkpoint(self, shard: int, versions: Sequence[str]) -> int | None:
+        del versions  # there is one program
         saved = self._saved(shard)
         names = Checkpoint.__struct_fields__
         return self.checkpoints[shard, saved[0]][names.index("commands")] if saved else None
+
+    def _mark_checkpoint(self, shard: int, sequence: int) -> None:
+        raise AssertionError(f"the simulated database damages nothing: checkpoint {sequence} of shard {shard}")
 
     def _all_checkpoints(self, shard: int) -> list[Row]:
         return [Row(sequence=sequence) for sequence in self._saved(shard)]

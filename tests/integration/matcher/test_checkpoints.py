@@ -5,6 +5,7 @@ import sys
 from asyncio.subprocess import PIPE
 
 import asyncpg
+import msgspec
 import pytest
 
 from local.processes import clean_environment
@@ -75,12 +76,45 @@ async def test_the_last_three_are_kept(own: asyncpg.Connection) -> None:
 async def test_a_damaged_checkpoint_is_told_and_the_older_one_is_taken(
     own: asyncpg.Connection, column: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "matcher.metrics")
     engine = await journal_with_checkpoints(own, 2)
     newest, older = await checkpoints.sequences(own, 0)
     await own.execute(f"UPDATE checkpoints SET {column} = {COLUMNS[column]} WHERE sequence = $1", newest)  # noqa: S608
     loaded = await Follower.load(own, 0)
     assert loaded.sequence == older
-    assert "checkpoint_damaged" in [record.message for record in caplog.records]
+    told = [record for record in caplog.records if record.message in {"checkpoint_damaged", "measured"}]
+    assert [getattr(record, "CheckpointsDamaged", None) for record in told] == [None, 1]
+    await loaded.catch_up(own)
+    assert loaded.engine.digest() == engine.digest()
+
+
+async def test_a_damaged_checkpoint_counts_for_nothing_and_a_new_one_is_due(own: asyncpg.Connection) -> None:
+    await journal_with_checkpoints(own, 4)
+    newest, older, _ = await checkpoints.sequences(own, 0)
+    covered = await checkpoints.newest(own, 0)
+    await own.execute("UPDATE checkpoints SET state = '' WHERE sequence = $1", newest)
+    assert await checkpoints.newest(own, 0) == covered  # nobody has read it yet
+    loaded = await Follower.load(own, 0)
+    assert await checkpoints.newest(own, 0) == loaded.saved < covered
+    # Those that are good are kept beside it, until they are enough of their own.
+    await loaded.catch_up(own)
+    await loaded.save(own)
+    assert await checkpoints.newest(own, 0) == loaded.commands
+    assert older in await checkpoints.sequences(own, 0)
+
+
+async def test_a_checkpoint_of_a_version_that_is_not_read_is_passed_over_and_left_alone(
+    own: asyncpg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = await journal_with_checkpoints(own, 2)
+    newest, older = await checkpoints.sequences(own, 0)
+    foreign = msgspec.structs.replace(await checkpoints.read(own, shard=0, sequence=newest), format="99-other")
+    await checkpoints.save(own, foreign)
+    loaded = await Follower.load(own, 0)
+    assert loaded.sequence == older
+    assert await checkpoints.newest(own, 0) == loaded.saved
+    assert "checkpoint_of_another_version" in [record.message for record in caplog.records]
+    assert await own.fetchval("SELECT count(*) FROM checkpoints WHERE damaged") == 0
     await loaded.catch_up(own)
     assert loaded.engine.digest() == engine.digest()
 
