@@ -12,6 +12,11 @@ class Backoff:
         self._most_s = most_s
         self._next_s = first_s
 
+    @property
+    def next_s(self) -> float:
+        """How long the next wait is at most."""
+        return self._next_s
+
     async def wait(self) -> None:
         """Wait, and longer the next time."""
         wait_s = self._next_s * (0.5 + random.random() / 2)  # noqa: S311

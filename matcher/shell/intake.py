@@ -132,6 +132,8 @@ def application(service: Service) -> Starlette:
             found = await service.state(request.path_params["shard"], digest=digest)
         except UnknownShard as error:
             return Response(_problem(error.code, str(error)), 404, media_type="application/json")
+        except MatcherError as error:  # it stepped down while it looked
+            return _unavailable(error)
         return Response(_encode(found), media_type="application/json")
 
     return Starlette(
@@ -150,5 +152,9 @@ def _verdict(check: Callable[[], object], good: bytes = b'{"ready":true}') -> Re
     try:
         check()
     except MatcherError as error:
-        return Response(_problem(error.code, str(error)), 503, {"retry-after": "1"}, "application/json")
+        return _unavailable(error)
     return Response(good, media_type="application/json")
+
+
+def _unavailable(error: MatcherError) -> Response:
+    return Response(_problem(error.code, str(error)), 503, {"retry-after": "1"}, "application/json")

@@ -25,6 +25,8 @@ POLL_S: Final = 0.15
 # How long a process leaves a free shard to others, for each one that it has already.
 POLITE_S: Final = 0.25
 _SAVE_AGAIN_S: Final = 10.0
+# Whoever lasted for less waits longer the next time, also when it has served meanwhile: it may do so for ever.
+STEADY_S: Final = 10.0
 # These ends are part of life; any other exception is a defect and is logged with its trace.
 EXPECTED: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, MatcherError)
 
@@ -106,7 +108,9 @@ class Share:
 
     async def run(self) -> None:
         """Stand by and serve, again and again, until stopped. Raises JournalBroken: this program must not serve."""
+        now = asyncio.get_running_loop().time
         while not self._stop.is_set():
+            began = now()
             try:
                 async with self._connect() as own:
                     await self._live(own)
@@ -120,6 +124,9 @@ class Share:
                 log.exception("stepped_down", extra={"shard": self._shard})
             self._follower = None
             if not self._stop.is_set():
+                if now() - began >= STEADY_S:
+                    self._backoff.reset()
+                log.info("comes_again", extra={"shard": self._shard, "within_s": self._backoff.next_s})
                 await self._backoff.wait()
 
     async def _live(self, own: asyncpg.Connection) -> None:
@@ -230,7 +237,6 @@ class Share:
         self._refusal = NotOwner
         if sequencer is not None:
             self._follower = None
-            self._backoff.reset()
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

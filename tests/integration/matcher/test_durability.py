@@ -10,7 +10,7 @@ import urllib3
 from tests.cluster.database import NewDatabase
 from tests.cluster.flow import flow, limit
 from tests.cluster.process import MatcherProcess
-from tests.integration.matcher.conftest import LEASE_S, StartMatcher
+from tests.integration.matcher.conftest import LEASE_S, Environment, StartMatcher
 from venue.commands import PlaceOrder
 
 
@@ -234,6 +234,25 @@ def test_a_commit_that_waits_for_longer_than_the_lease_ends_no_term(
         assert asked.result().status == 200
     assert database.rows("SELECT DISTINCT epoch FROM batches") == [(1,)]
     assert not owner.has_logged("stepped_down")
+
+
+def test_an_owner_that_fails_as_soon_as_it_serves_comes_again_ever_more_seldom(
+    start_matcher: StartMatcher, database: NewDatabase, told: Environment
+) -> None:
+    # There is a relay, and it finds no table: the term ends right after its beginning, again and again.
+    matcher = start_matcher(**told, EVENTS_QUEUE_URL="http://127.0.0.1:1/nobody")
+    matcher.wait_until_ready()
+    database.run("ALTER TABLE relays RENAME TO away")
+    database.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'matcher'")
+
+    def waits() -> list[float]:
+        return [line["within_s"] for line in matcher.events() if line["event"] == "comes_again"]
+
+    matcher.wait_until(lambda: len(waits()) >= 7)
+    assert max(waits()) >= 0.8
+    assert sum(line["event"] == "serving" for line in matcher.events()) > 3
+    database.run("ALTER TABLE away RENAME TO relays")
+    matcher.wait_until_ready()
 
 
 def test_a_journal_that_this_program_would_have_written_otherwise_is_not_served(

@@ -320,6 +320,27 @@ class Serving:
         return {"shard": shard}
 
 
+async def test_an_owner_that_steps_down_while_it_is_asked_where_it_stands_is_none_any_more() -> None:
+    class SteppingDown(Serving):
+        async def state(self, shard: int, *, digest: bool = False) -> dict[str, object]:
+            del shard, digest
+            return await self._sequencer.look(lambda engine, _: {"digest": engine.digest()})
+
+    async with running() as bench:
+        bench.journal.gate.clear()
+        under_way = bench.sequencer.submit(order(1))
+        await settle()
+        transport = httpx.ASGITransport(application(SteppingDown(bench.sequencer)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://matcher") as client:
+            asked = asyncio.create_task(client.get("/shards/0/state?digest=1"))
+            await settle()
+            bench.journal.failure = ConnectionResetError()
+            bench.journal.gate.set()
+            answer = await asked
+        assert isinstance(under_way.exception(), OutcomeUnknown)
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "not_owner", "1")
+
+
 async def test_a_full_queue_is_answered_with_503_and_when_to_come_again() -> None:
     async with running() as bench:
         bench.journal.gate.clear()
