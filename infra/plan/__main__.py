@@ -65,7 +65,11 @@ def _sizes(bill: Bill) -> Table:
     table.add_row("matcher", f"{sizes.tasks} tasks for {sizes.shards} shards, {traffic.commands_peak:,.0f} commands/s")
     table.add_row("Aurora", f"{sizes.database_clusters} x 3 instances of {sizes.database_vcpu} vCPU")
     table.add_row("Redis", f"{sizes.redis_nodes} nodes, {'large' if sizes.redis_large else 'medium'}")
-    table.add_row("queues", f"{sizes.queues}" + (f", and {sizes.brokers} MSK brokers" if sizes.brokers else ""))
+    table.add_row(
+        "queues",
+        f"{sizes.queues}, events in {sizes.groups} groups"
+        + (f", and {sizes.brokers} MSK brokers" if sizes.brokers else ""),
+    )
     table.add_row("tape", f"{sizes.tape_shards} Kinesis shards")
     table.add_row("functions", f"{sizes.concurrency} environments kept warm")
     return table

@@ -28,6 +28,9 @@ SETTLE_MS, STREAM_MS, STREAM_GB = 30, 20, 1.0
 WARM_SHARE = 0.2
 # The relay waits 10 ms between two messages of a shard, and a message has at most 256 KiB.
 MESSAGES_PER_SHARD_S = 100
+# What SQS takes, of each kind of call, in us-east-1: one message group, and one FIFO queue of high throughput.
+GROUP_CALLS_S = 300
+QUEUE_CALLS_S = 70_000
 # Beyond so many commands a second the events go through MSK, not SQS FIFO (docs/scale.md).
 MSK_FROM_COMMANDS_PEAK = 15_000
 # One product's events go to one Kinesis shard: 1 MB/s in, at 1 KB an event and two events a command.
@@ -38,7 +41,7 @@ REDIS_OPS_PER_NODE = 60_000
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
-    """What is deployed. Concurrency: function environments that are kept warm."""
+    """What is deployed. Groups: of the events' messages. Concurrency: function environments that are kept warm."""
 
     shards: int
     tasks: int
@@ -47,6 +50,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     redis_nodes: int
     redis_large: bool
     queues: int
+    groups: int
     brokers: int
     tape_shards: int
     concurrency: int
@@ -68,7 +72,8 @@ def sizes_for(traffic: Traffic) -> Sizes:
         database_vcpu=max(DATABASE_VCPU_MIN, _power_of_two(needed / clusters)),
         redis_nodes=2 * ceil(traffic.peak / REDIS_OPS_PER_NODE),
         redis_large=traffic.peak >= REDIS_LARGE_FROM_PEAK,
-        queues=2 * shards if not brokers else shards,
+        queues=ceil(commands / QUEUE_CALLS_S) + (0 if brokers else ceil(shards * MESSAGES_PER_SHARD_S / QUEUE_CALLS_S)),
+        groups=shards,
         brokers=brokers,
         tape_shards=ceil(commands / KINESIS_COMMANDS_PER_SHARD),
         concurrency=ceil(traffic.peak * WARM_SHARE * ORDER_MS / 1000),

@@ -29,7 +29,7 @@ class _ProductRow(msgspec.Struct, forbid_unknown_fields=True):
     maker_bps: int = 0
     taker_bps: int = 0
     orders_max: int = 0
-    shard: int = 0
+    shard: int | None = None
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,18 +38,24 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(path: Path, *, shards: int) -> list[Product]:
-    """Give all products, each of one of so many shards. Raises BadCatalogue."""
+    """Give all products, each of one of so many shards: its own, or dealt in turn. Raises BadCatalogue.
+
+    What is listed already stays where it is, whatever is dealt here (matcher.shell.tenure).
+    """
     try:
         file = msgspec.convert(tomllib.loads(path.read_text()), _File)
-        for name, row in file.products.items():
-            if not 0 <= row.shard < shards:
-                raise ValueError(f"{name} belongs to shard {row.shard}; this venue has {shards}, numbered from 0")
-        return [_product(file, name, row) for name, row in file.products.items()]
+        dealt: list[Product] = []
+        for turn, (name, row) in enumerate(file.products.items()):
+            shard = turn % shards if row.shard is None else row.shard
+            if not 0 <= shard < shards:
+                raise ValueError(f"{name} belongs to shard {shard}; this venue has {shards}, numbered from 0")
+            dealt.append(_product(file, name, row, shard=shard))
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError, KeyError) as error:
         raise BadCatalogue(f"{path}: {error!r}") from error
+    return dealt
 
 
-def _product(file: _File, name: str, row: _ProductRow) -> Product:
+def _product(file: _File, name: str, row: _ProductRow, *, shard: int) -> Product:
     base = Asset(id=row.base, name=file.assets[row.base].name, scale=file.assets[row.base].scale)
     quote = Asset(id=row.quote, name=file.assets[row.quote].name, scale=file.assets[row.quote].scale)
     tick, lot = parse_units(row.quote_increment, quote.scale), parse_units(row.base_increment, base.scale)
@@ -62,7 +68,7 @@ def _product(file: _File, name: str, row: _ProductRow) -> Product:
         maker_bps=row.maker_bps,
         taker_bps=row.taker_bps,
         orders_max=row.orders_max,
-        shard=row.shard,
+        shard=shard,
     )
     bounds: dict[str, int] = {}
     if row.size_min is not None:

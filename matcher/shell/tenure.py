@@ -133,14 +133,21 @@ class Tenure:
             log.info("drained", extra={"shard": self._shard, "sequence": sequencer.sequence})
 
     async def _products(self) -> list[Product]:
-        """The catalogue's products of this shard. One that is listed elsewhere stays there: it has its trades there."""
+        """The catalogue's products of this shard: those that are listed here, and those of it that are listed nowhere.
+
+        A listed product stays where it is, for its trades are there, and gets its rules there.
+        """
         elsewhere = {row["id"]: row["shard"] for row in await self._journal.fetch(_LISTED_ELSEWHERE, self._shard)}
-        mine = [product for product in self._parts.products if product.shard == self._shard]
-        for product in mine:
-            if product.id in elsewhere:
-                shard = elsewhere[product.id]
-                log.error("product_not_listed", extra={"product": product.id, "reason": f"listed in shard {shard}"})
-        return [product for product in mine if product.id not in elsewhere]
+        here = self._follower.engine.products
+        found: list[Product] = []
+        for product in self._parts.products:
+            if product.id in here:
+                found.append(msgspec.structs.replace(product, shard=self._shard))
+            elif product.shard == self._shard and product.id in elsewhere:
+                log.info("product_stays", extra={"product": product.id, "shard": elsewhere[product.id]})
+            elif product.shard == self._shard:
+                found.append(product)
+        return found
 
     async def _sequencer(self) -> Sequencer:
         follower = self._follower

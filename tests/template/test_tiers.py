@@ -2,9 +2,10 @@
 
 import pytest
 
-from infra.plan.sizes import TASK_VCPU, sizes_for
+from infra.plan.sizes import GROUP_CALLS_S, MESSAGES_PER_SHARD_S, QUEUE_CALLS_S, TASK_VCPU, sizes_for
 from infra.plan.traffic import Traffic
-from tests.template.model import laid_flat, of_type, overrides, template
+from matcher.shell.catalogue import load
+from tests.template.model import ROOT, laid_flat, of_type, overrides, template
 
 TIERS = [("baseline", 500, 2), ("x10", 5_000, 4)]
 
@@ -36,6 +37,31 @@ def test_a_tier_reaches_what_is_deployed(tier: str, peak: int, tasks_max: int) -
     assert classes == {chosen["DatabaseClass"]}
     (cluster,) = of_type(whole, "AWS::RDS::DBCluster").values()
     assert ("ServerlessV2ScalingConfiguration" in cluster) == (chosen["DatabaseClass"] == "db.serverless")
+
+
+@pytest.mark.parametrize("tier", ["small", "baseline", "x10"])
+def test_a_tier_deals_products_to_every_one_of_its_shards(tier: str) -> None:
+    shards = int(template()["Mappings"]["Tiers"][tier]["MatcherShards"])
+    dealt = load(ROOT / "matcher" / "products.toml", shards=shards)
+    assert {product.shard for product in dealt} == set(range(shards))
+    whole = laid_flat({**overrides("prod"), "Tier": tier, "MatcherImageTag": "first"})
+    (task,) = of_type(whole, "AWS::ECS::TaskDefinition").values()
+    (container,) = task["ContainerDefinitions"]
+    assert {"Name": "SHARDS", "Value": str(shards)} in container["Environment"]
+
+
+@pytest.mark.parametrize(("tier", "peak", "tasks_max"), TIERS)
+def test_a_tier_has_the_queues_that_its_shards_and_orders_need(tier: str, peak: int, tasks_max: int) -> None:
+    del tasks_max
+    shards = int(template()["Mappings"]["Tiers"][tier]["MatcherShards"])
+    queues = of_type(laid_flat({**overrides("prod"), "Tier": tier}), "AWS::SQS::Queue")
+    carrying = [queue for queue in queues.values() if queue.get("FifoQueue") and "RedrivePolicy" in queue]
+    assert len(carrying) >= sizes_for(Traffic.of_peak(peak)).queues
+    # Only so is a group, and not the queue, what 300 calls a second are counted for.
+    assert {queue["FifoThroughputLimit"] for queue in carrying} == {"perMessageGroupId"}
+    assert MESSAGES_PER_SHARD_S <= GROUP_CALLS_S
+    assert shards * MESSAGES_PER_SHARD_S <= QUEUE_CALLS_S
+    assert Traffic.of_peak(peak).commands_peak <= QUEUE_CALLS_S
 
 
 def test_at_seven_tenths_of_the_processor_half_as_many_tasks_come_again_after_a_minute() -> None:

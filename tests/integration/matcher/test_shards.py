@@ -149,12 +149,34 @@ def test_queued_commands_reach_their_shard_wherever_they_are_received(
 def test_a_product_does_not_move_to_another_shard(
     start_matcher: StartMatcher, database: NewDatabase, catalogue: dict[str, str]
 ) -> None:
-    assert start_with_all(start_matcher, TOLD).terminate() == 0
+    assert start_matcher(SHARDS="1").wait_until_ready().terminate() == 0
     matcher = start_with_all(start_matcher, catalogue)
-    assert matcher.has_logged("product_not_listed")
+    assert matcher.has_logged("product_stays")
     assert sorted(matcher.state(shard=0)["products"]) == ["ACME-USD", "BTC-USD", "ETH-USD"]
     assert matcher.state(shard=1)["products"] == {}
     assert database.rows("SELECT rules ->> 'shard' FROM products WHERE id = 'BTC-USD'") == [("0",)]
+
+
+def test_products_without_a_shard_are_dealt_in_turn(start_matcher: StartMatcher, database: NewDatabase) -> None:
+    matcher = start_with_all(start_matcher, TOLD)
+    assert sorted(matcher.state(shard=0)["products"]) == ["ACME-USD", "ETH-USD"]
+    assert sorted(matcher.state(shard=1)["products"]) == ["BTC-USD"]
+    assert database.rows("SELECT id, rules ->> 'shard' FROM products ORDER BY id") == [
+        ("ACME-USD", "0"),
+        ("BTC-USD", "1"),
+        ("ETH-USD", "0"),
+    ]
+
+
+def test_a_product_that_was_dealt_to_another_shard_gets_its_rules_where_it_is(
+    start_matcher: StartMatcher, database: NewDatabase, tmp_path: Path
+) -> None:
+    assert start_matcher(SHARDS="1").wait_until_ready().terminate() == 0
+    file = tmp_path / "products.toml"
+    file.write_text((ROOT / "matcher" / "products.toml").read_text().replace("taker_bps = 20", "taker_bps = 25"))
+    start_with_all(start_matcher, TOLD | {"CATALOGUE": str(file)})
+    rules = "SELECT rules ->> 'shard', rules ->> 'taker_bps' FROM products WHERE id = 'BTC-USD'"
+    until(lambda: database.rows(rules) == [("0", "25")])
 
 
 def test_a_broken_journal_stops_its_shard_and_no_other(
