@@ -1,9 +1,8 @@
 """Redis: what matchers publish and callers read. It may be away, forget everything, or tell of a time long gone."""
 
-import asyncio
 from collections.abc import Iterable
 
-from tests.simulation.loop import wait
+from tests.simulation.loop import pause
 from tests.simulation.process import Process
 from tests.simulation.trouble import Trouble
 from venue.products import Product
@@ -83,11 +82,11 @@ class SharedCache:
 
     def _reach(self) -> None:
         self._process.check()
-        wait(asyncio.sleep(self._trouble.way()))
+        pause(self._trouble.way())
         self._process.check()
         if self._trouble.lasts("redis_away"):
             raise CacheDown("Redis is away")
 
     def _back(self) -> None:
-        wait(asyncio.sleep(self._trouble.way()))
+        pause(self._trouble.way())
         self._process.check()

@@ -13,6 +13,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
+from tests.simulation.due import Due
 from tests.simulation.process import RUNNING, Process
 
 # More steps than the longest run needs by far: something turns in circles.
@@ -44,7 +45,8 @@ class Loop(asyncio.BaseEventLoop):
         super().__init__()
         self.now = 0.0
         self.steps = 0
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+        self._timers: list[tuple[float, int, Due]] = []
         self._timed = 0
         Task.count = 0
 
@@ -58,30 +60,32 @@ class Loop(asyncio.BaseEventLoop):
 
     def call_soon(  # type: ignore[override]
         self, callback: Any, *arguments: Any, context: Context | None = None
-    ) -> asyncio.Handle:
+    ) -> Due:
         """See asyncio."""
-        handle = asyncio.Handle(callback, arguments, self, context)
-        self._ready.append(handle)  # type: ignore[attr-defined]
-        return handle
+        due = Due(callback, arguments, context)
+        self._ready.append(due)  # type: ignore[attr-defined]
+        return due
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, *arguments: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Due:
         """See asyncio."""
         return self.call_at(self.now + delay, callback, *arguments, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Any, *arguments: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Due:
         """See asyncio. What is due at the same moment runs in the order in which it was laid down."""
-        handle = asyncio.TimerHandle(when, callback, arguments, self, context)
+        due = Due(callback, arguments, context)
+        due.at = when
         self._timed += 1
-        heappush(self._timers, (when, self._timed, handle))
-        return handle
+        heappush(self._timers, (when, self._timed, due))
+        return due
 
     def create_task(self, coroutine: Any, **options: Any) -> Any:  # type: ignore[override]
         """Make a task that its process knows of."""
         task: Task[Any] = Task(coroutine, loop=self, **options)
+        self.tasks.append(task)
         process = task.get_context().get(RUNNING)
         if process is not None:
             process.adopt(task)
@@ -97,35 +101,33 @@ class Loop(asyncio.BaseEventLoop):
         return answer
 
     def _run_once(self) -> None:
+        """Run on until it is stopped."""
         ready: Any = self._ready  # type: ignore[attr-defined]
         timers = self._timers
-        while timers and timers[0][2]._cancelled:
-            heappop(timers)
-        if self.steps > STEPS_MAX or not (ready or timers):
-            raise Stalled(f"after {self.now:.3f} s")
-        if not ready:
-            self.now = max(self.now, timers[0][0])
-        while timers and timers[0][0] <= self.now:
-            ready.append(heappop(timers)[2])
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            self.steps += 1
-            context = handle._context
-            process = context.get(RUNNING)
-            if process is not None and process.paused:
-                process.put_off(handle)
-            else:
-                # What a callback raises is a fault of the simulation, and ends it.
-                context.run(handle._callback, *handle._args)
+        while not self._stopping:  # type: ignore[attr-defined]
+            while timers and timers[0][2].is_cancelled:
+                heappop(timers)
+            if self.steps > STEPS_MAX or not (ready or timers):
+                raise Stalled(f"after {self.now:.3f} s")
+            if not ready:
+                self.now = max(self.now, timers[0][0])
+            while timers and timers[0][0] <= self.now:
+                ready.append(heappop(timers)[2])
+            for _ in range(len(ready)):
+                due = ready.popleft()
+                if due.is_cancelled:
+                    continue
+                self.steps += 1
+                process = due.context.get(RUNNING)
+                if process is not None and process.paused:
+                    process.put_off(due)
+                else:
+                    # What a callback raises is a fault of the simulation, and ends it.
+                    due.context.run(due.callback, *due.args)
 
     def go_on(self, process: Process) -> None:
         """Let a paused process run what has piled up."""
         self._ready.extend(process.resume())  # type: ignore[attr-defined]
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """It is left out when its time comes."""
 
     def call_exception_handler(self, context: Any) -> None:
         """Say nothing: those whom nobody waits for any more belong to processes that are gone."""
@@ -159,6 +161,56 @@ def wait[Result](awaited: Awaitable[Result]) -> Result:
     assert waiting is not None, "only code that runs by `blocking` may wait"
     answer: Result = waiting.switch(awaited)
     return answer
+
+
+def pause(seconds: float) -> None:
+    """Wait for so long in blocking code."""
+    wait(Alarm(asyncio.get_running_loop(), seconds))
+
+
+class Alarm:
+    """What a future is to the task that waits for it, only that the task goes on at the very moment, not a turn later.
+
+    Most of what happens in a run is somebody who waits for a network.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_due", "_is_cancelled", "_loop", "_seconds")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._asyncio_future_blocking = False
+        self._is_cancelled = False
+        self._loop = loop
+        self._seconds = seconds
+
+    def __await__(self) -> Generator[Any]:
+        """See asyncio."""
+        self._asyncio_future_blocking = True
+        yield self
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """See asyncio."""
+        return self._loop
+
+    def add_done_callback(self, callback: Callable[..., object], *, context: Context) -> None:
+        """See asyncio: here it is the task's own, and the only one."""
+        self._callback, self._context = callback, context
+        self._due = self._loop.call_later(self._seconds, callback, self, context=context)
+
+    def cancel(self, msg: object = None) -> bool:
+        """See asyncio."""
+        del msg
+        if self._is_cancelled:
+            return False
+        self._is_cancelled = True
+        self._due.cancel()
+        self._loop.call_soon(self._callback, self, context=self._context)
+        return True
+
+    def result(self) -> None:
+        """See asyncio."""
+        del self._due  # which has this alarm: nobody else would part them
+        if self._is_cancelled:
+            raise asyncio.CancelledError
 
 
 def _hand_over(answer: asyncio.Future[Any], task: asyncio.Task[Any]) -> None:

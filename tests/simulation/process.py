@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
 
+from tests.simulation.due import Due
+
 # Which process the code that runs now belongs to; None for the world outside.
 RUNNING: ContextVar["Process | None"] = ContextVar("RUNNING", default=None)
 
@@ -28,7 +30,7 @@ class Process:
         self.context.run(RUNNING.set, self)
         self._time = time
         self._tasks: dict[asyncio.Task[Any], None] = {}
-        self._put_off: list[asyncio.Handle] = []
+        self._put_off: list[Due] = []
 
     def clock(self) -> int:
         """Give µs since 1970, as this machine's clock has them."""
@@ -50,11 +52,11 @@ class Process:
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
 
-    def put_off(self, handle: asyncio.Handle) -> None:
+    def put_off(self, due: Due) -> None:
         """Keep what it would have run."""
-        self._put_off.append(handle)
+        self._put_off.append(due)
 
-    def resume(self) -> list[asyncio.Handle]:
+    def resume(self) -> list[Due]:
         """Go on; gives what has piled up."""
         self.paused = False
         put_off, self._put_off = self._put_off, []

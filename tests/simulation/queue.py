@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import EndpointConnectionError
 
-from tests.simulation.loop import wait
+from tests.simulation.loop import pause, wait
 from tests.simulation.process import Process
 from tests.simulation.trouble import Trouble
 
@@ -202,14 +202,14 @@ class Sqs:
 
     def _reach(self, name: str) -> Fifo:
         self._process.check()
-        wait(asyncio.sleep(self._trouble.way()))
+        pause(self._trouble.way())
         self._process.check()
         if self._trouble.lasts(f"{name}_away"):
             raise EndpointConnectionError(endpoint_url=name)
         return self._queues[name]
 
     def _back(self, *, lost: bool = False) -> None:
-        wait(asyncio.sleep(self._trouble.way()))
+        pause(self._trouble.way())
         self._process.check()
         if lost:
             raise EndpointConnectionError(endpoint_url="the answer was lost")

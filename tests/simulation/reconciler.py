@@ -9,7 +9,7 @@ from psycopg.rows import scalar_row
 from tests.simulation.callers import Callers, Parts
 from tests.simulation.database import Database
 from tests.simulation.dynamodb import DynamoDb
-from tests.simulation.loop import blocking, wait
+from tests.simulation.loop import blocking, pause
 from tests.simulation.process import Gone, Process
 from tests.simulation.sums import Sums
 from tests.simulation.trouble import Trouble
@@ -54,7 +54,7 @@ class LedgerReads:
 
     def _way(self) -> None:
         self._process.check()
-        wait(asyncio.sleep(self._trouble.way()))
+        pause(self._trouble.way())
         self._process.check()
 
 
@@ -110,7 +110,7 @@ class Reconciler:
             handover=parts.handover,
             markets=parts.markets,
             clock=process.clock,
-            pause=lambda: wait(asyncio.sleep(INDEX_LAG_S)),
+            pause=lambda: pause(INDEX_LAG_S),
         )
         work = blocking(lambda: run.run(until=process.clock() + _RUN_US))
         task = self._loop.create_task(work, context=process.context)
@@ -135,4 +135,4 @@ def upset(process: Process, trouble: Trouble) -> None:
         process.kill()
         process.check()
     if trouble.takes("reconcile_delayed"):
-        wait(asyncio.sleep(trouble.between(*_DELAY_S)))
+        pause(trouble.between(*_DELAY_S))

@@ -1,11 +1,10 @@
 """Kinesis, as the tape is put on it: a call may be refused, or taken in part."""
 
-import asyncio
 from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
 
-from tests.simulation.loop import wait
+from tests.simulation.loop import pause
 from tests.simulation.process import Process
 from tests.simulation.trouble import Trouble
 from venue import wire
@@ -23,7 +22,7 @@ class Kinesis:
     def put_records(self, **asked: Any) -> dict[str, Any]:
         """See boto3."""
         self._process.check()
-        wait(asyncio.sleep(self._trouble.way()))
+        pause(self._trouble.way())
         self._process.check()
         if self._trouble.lasts("tape_away"):
             raise EndpointConnectionError(endpoint_url="kinesis")
@@ -35,6 +34,6 @@ class Kinesis:
                 continue
             self._records += [(entry["PartitionKey"], record) for record in wire.records(entry["Data"])]
             answers.append({})
-        wait(asyncio.sleep(self._trouble.way()))
+        pause(self._trouble.way())
         self._process.check()
         return {"Records": answers}

@@ -133,7 +133,7 @@ class Venue:
 
 
 # What a run leaves behind is old by then, and the collector, switched off during runs, never comes round to the old.
-_SWEPT_EVERY: Final = 20
+_SWEPT_EVERY: Final = 50
 _played = count(1)
 
 
@@ -185,7 +185,8 @@ def _clear(loop: Loop, venue: Venue) -> None:
         if member.process.paused:
             loop.go_on(member.process)
         member.process.kill()
-    for task in sorted(asyncio.all_tasks(loop), key=hash):
+    for task in loop.tasks:
         task.cancel()
     loop.run_until_complete(asyncio.sleep(30))
+    loop.tasks.clear()
     loop.close()

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from botocore.exceptions import EndpointConnectionError
 
-from tests.simulation.loop import wait
+from tests.simulation.loop import pause
 from tests.simulation.process import Process
 from tests.simulation.trouble import Trouble
 from venue.commands import AmendOrder, Deposit, PlaceOrder
@@ -162,7 +162,7 @@ class Holds:
 def reach(process: Process, trouble: Trouble) -> None:
     """One way to the tables. Raises EndpointConnectionError while they are away."""
     process.check()
-    wait(asyncio.sleep(trouble.way()))
+    pause(trouble.way())
     process.check()
     if trouble.lasts("wallets_away"):
         raise EndpointConnectionError(endpoint_url="wallets")
@@ -170,7 +170,7 @@ def reach(process: Process, trouble: Trouble) -> None:
 
 def back(process: Process, trouble: Trouble) -> None:
     """And back. Raises EndpointConnectionError when the answer gets lost."""
-    wait(asyncio.sleep(trouble.way()))
+    pause(trouble.way())
     process.check()
     if trouble.takes("wallet_answer_lost"):
         raise EndpointConnectionError(endpoint_url="wallets")

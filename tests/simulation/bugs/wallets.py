@@ -1,12 +1,11 @@
 """Bugs of wallets, holds and settlement."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
 from tests.simulation.bugs.bug import Bug
 from tests.simulation.callers import Instance
-from tests.simulation.loop import wait
+from tests.simulation.loop import pause
 from tests.simulation.plan import Place
 from tests.simulation.wallets import Key, Table, Taken, Wallet
 from venue.commands import AmendOrder, PlaceOrder
@@ -69,7 +68,7 @@ def nothing_is_missing(self: Clearing, shard: int, taken: dict[int, Cut]) -> Cle
 
 def _mark_first(self: Clearing, run: Sequence[Cut]) -> Cleared:
     self._settlement.advance(run[-1].batch.shard, run[-1].batch.sequence)
-    wait(asyncio.sleep(0.01))
+    pause(0.01)
     return _settle(self, run)
 
 
