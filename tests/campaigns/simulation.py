@@ -20,7 +20,7 @@ from tests.simulation.venue import Result, play
 
 DEFAULT = 2_000
 # From so many runs on, a class of faults that never came about is a fault of the campaign.
-FAULTS_DUE = 2_000
+FAULTS_DUE = 1_000
 _TWICE_EVERY = 10
 _CHUNK = 20
 

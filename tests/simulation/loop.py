@@ -66,6 +66,8 @@ class Loop(asyncio.BaseEventLoop):
         self._ready.append(due)  # type: ignore[attr-defined]
         return due
 
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Any, *arguments: Any, context: Context | None = None
     ) -> Due:

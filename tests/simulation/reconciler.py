@@ -81,7 +81,11 @@ class Reconciler:
         """Run until all wallets were walked through and no hold is left alone; False when it never comes to that."""
         for _ in range(_TRIES):
             found = await self._run()
-            if found is not None and found.walked and not (found.behind or found.forgotten or self._alone()):
+            if (
+                found is not None
+                and found.walked
+                and not (found.behind or found.left or found.forgotten or self._alone())
+            ):
                 return True
             await asyncio.sleep(1.0)
         return False

@@ -144,8 +144,9 @@ def play(plan: Plan, *, answered: Answered | None = None) -> Result:
     """
     random.seed(plan.seed)
     loop = Loop()
-    enabled = gc.isenabled()
-    gc.disable()
+    # Not by disable: a checkpoint that is loaded enables it again.
+    thresholds = gc.get_threshold()
+    gc.set_threshold(0)
     asyncio.set_event_loop(loop)
     try:
         venue = Venue(plan, loop)
@@ -162,8 +163,7 @@ def play(plan: Plan, *, answered: Answered | None = None) -> Result:
         gc.unfreeze()
         if next(_played) % _SWEPT_EVERY == 0:
             gc.collect()
-        if enabled:
-            gc.enable()
+        gc.set_threshold(*thresholds)
 
 
 def _result(venue: Venue, violation: Violation | None) -> Result:
