@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import batched
+from typing import get_args
 
 import msgspec
 
@@ -17,21 +18,32 @@ from tests.simulation.draw import plan_of
 from tests.simulation.plan import Plan, shortest
 from tests.simulation.trouble import KINDS
 from tests.simulation.venue import Result, play
+from venue.events import AnyEvent
 
 DEFAULT = 2_000
-# From so many runs on, a class of faults that never came about is a fault of the campaign.
+# Of whatever kinds of events there are; these three are what a matcher says to rules and deposits that make no sense.
+_EVENTS = {str(kind.__struct_config__.tag) for kind in get_args(AnyEvent)} - {
+    "deposit_refused",
+    "listing_refused",
+    "status_refused",
+}
+# From so many runs on, a class of faults, or a kind of events, that never came about is a fault of the campaign.
 FAULTS_DUE = 1_000
 _TWICE_EVERY = 10
 _CHUNK = 20
 
 
 class Simulation(Report, kw_only=True):
-    """`virtual_s`: how long the venue lived, all runs together. `replays`: runs that were played twice."""
+    """`virtual_s`: how long the venue lived, all runs together. `replays`: runs that were played twice.
+
+    `events`: how many of each kind the journals have.
+    """
 
     batches: int = 0
     answers: int = 0
     replays: int = 0
     virtual_s: float = 0.0
+    events: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Chunk(msgspec.Struct, kw_only=True):
@@ -43,12 +55,15 @@ class Chunk(msgspec.Struct, kw_only=True):
     answers: int = 0
     virtual_s: float = 0.0
     fired: dict[str, int] = msgspec.field(default_factory=dict)
+    told: dict[str, int] = msgspec.field(default_factory=dict)
     failed: int | None = None
 
 
 def run(*, n: int, seed: int, log: Log, jobs: int | None = None) -> Simulation:
     """Play `n` seeds from `seed` on, until one fails."""
-    report = Simulation(campaign="simulation", first_seed=seed, faults=dict.fromkeys(KINDS, 0))
+    report = Simulation(
+        campaign="simulation", first_seed=seed, faults=dict.fromkeys(KINDS, 0), events=dict.fromkeys(sorted(_EVENTS), 0)
+    )
     for chunk in _chunks(n, seed, jobs or os.cpu_count() or 1):
         _add(report, chunk)
         if chunk.failed is not None:
@@ -56,7 +71,7 @@ def run(*, n: int, seed: int, log: Log, jobs: int | None = None) -> Simulation:
             report.violation = violation_of(chunk.failed)
             break
         log.note(report, f"{report.runs:,} seeds")
-    missing = [kind for kind, times in report.faults.items() if not times]
+    missing = [kind for kind, times in (report.faults | report.events).items() if not times]
     if report.violation is None and report.runs >= FAULTS_DUE and missing:
         report.violations = 1
         report.violation = Violation(seed=seed, failure=f"never happened: {', '.join(missing)}")
@@ -77,7 +92,7 @@ def _chunks(n: int, seed: int, jobs: int) -> Iterator[Chunk]:
 
 def play_all(seeds: tuple[int, ...]) -> Chunk:
     """Play some seeds, up to the first that fails."""
-    chunk, fired = Chunk(), Counter[str]()
+    chunk, fired, told = Chunk(), Counter[str](), Counter[str]()
     for seed in seeds:
         twice = seed % _TWICE_EVERY == 0
         result = play(plan_of(seed))
@@ -87,10 +102,11 @@ def play_all(seeds: tuple[int, ...]) -> Chunk:
         chunk.answers += result.acknowledged
         chunk.virtual_s += result.virtual_s
         fired += result.fired
+        told += result.told
         if result.violation is not None or (twice and play(plan_of(seed)).digest != result.digest):
             chunk.failed = seed
             break
-    chunk.fired = dict(fired)
+    chunk.fired, chunk.told = dict(fired), dict(told)
     return chunk
 
 
@@ -102,6 +118,8 @@ def _add(report: Simulation, chunk: Chunk) -> None:
     report.virtual_s = round(report.virtual_s + chunk.virtual_s, 1)
     for kind, times in chunk.fired.items():
         report.faults[kind] += times
+    for kind, times in chunk.told.items():
+        report.events[kind] = report.events.get(kind, 0) + times
 
 
 def failure_of(plan: Plan) -> str | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -54,6 +54,7 @@ class Auditor:
         self.roads = Roads()
         self.promised: dict[str, AnyCommand] = {}
         self.acknowledged = 0
+        self.told = Counter[str]()
         self._ledgers = [defaultdict[Key, Ledger](Ledger) for _ in self.watches]
         self._time = time
         self._failed = failed
@@ -86,6 +87,7 @@ class Auditor:
 
     def remember(self, shard: int, command: AnyCommand, events: list[AnyEvent]) -> None:
         """One of its commands led to this."""
+        self.told.update(str(event.__struct_config__.tag) for event in events)
         self.answers.remember(shard, events, self.watches[shard].engine.order)
         overtaken = self.roads.done(command)
         if overtaken is not None:

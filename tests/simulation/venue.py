@@ -32,11 +32,12 @@ from venue.wire import TapeRecord
 
 
 class Result(msgspec.Struct, kw_only=True):
-    """What came of a run. digest: of all that happened, in its order."""
+    """What came of a run. digest: of all that happened, in its order. told: how many events of each kind."""
 
     digest: str
     violation: Violation | None
     fired: Counter[str]
+    told: Counter[str]
     batches: int
     acknowledged: int
     steps: int
@@ -172,6 +173,7 @@ def _result(venue: Venue, violation: Violation | None) -> Result:
         digest=venue.auditor.digest,
         violation=violation,
         fired=venue.trouble.fired,
+        told=venue.auditor.told,
         batches=venue.auditor.batches,
         acknowledged=venue.auditor.acknowledged,
         steps=venue.loop.steps,
