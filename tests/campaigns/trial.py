@@ -150,7 +150,8 @@ def _fate() -> Fate:
         return "import"
     for seed in range(SEEDS):
         _allow(SEED_CPU_S_MAX)
-        if differential.failure_of(differential.commands_of(seed)) is not None:
+        commands, makers = differential.commands_of(seed), differential.makers_of(seed)
+        if differential.failure_of(commands, makers=makers) is not None:
             return "differential"
     _allow(TESTS_CPU_S_MAX)
     failed = pytest.main([*OPTIONS, f"--deselect={LAST}", *TESTS]) or pytest.main([*OPTIONS, LAST])
