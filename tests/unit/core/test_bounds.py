@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from matcher.core.trade import MAKERS_MAX
+from matcher.core.withdrawals import EXPIRED_MAX
 from tests.naive.bounds import makers_max
 from tests.naive.market import NaiveMarket
 from tests.unit.core.floor import ACME_USD, Floor, done, kinds, queue, refused, trades
-from venue.commands import AnyCommand, CancelAll, CancelProduct, ListProduct, PlaceOrder, SetStatus
-from venue.events import Traded
+from venue.commands import AnyCommand, CancelAll, CancelAllAfter, CancelProduct, ListProduct, PlaceOrder, SetStatus
+from venue.events import StatusChanged, Traded
 from venue.orders import TimeInForce
 from venue.products import MarketStatus
 
@@ -183,3 +184,56 @@ def test_markets_share_what_one_command_may_do_and_the_others_follow_at_once() -
         assert floor.engine.due == 50
         assert {event.product_id for event in floor.expire(51) if isinstance(event, Traded)} == {other.id}
         assert floor.engine.due is None
+
+
+def test_an_uncross_may_begin_in_a_halt_that_has_an_end() -> None:
+    floor = Floor()
+    floor.status("auction", reference=100)
+    for number in range(2):
+        floor.buy(f"bid-{number}", 1, 100)
+        floor.sell(f"ask-{number}", 1, 100)
+    floor.status("halted", until=1_000)
+    with makers_max(1):
+        assert [event.until for event in floor.status("trading") if isinstance(event, StatusChanged)] == [None]
+        assert (status(floor), floor.engine.due) == ("halted", 0)
+    floor.expire(floor.at + 1)
+    assert status(floor) == "trading"
+
+
+@pytest.mark.parametrize(("makers", "markets"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 3)])
+def test_one_expire_opens_so_many_markets_as_have_met_too_few_makers_before(makers: int, markets: int) -> None:
+    floor = Floor()
+    names = [ACME_USD.id, "BETA-USD", "ZETA-USD"]
+    for name in names:
+        floor.apply(ListProduct(product=msgspec.structs.replace(ACME_USD, id=name)))
+        floor.apply(SetStatus(product_id=name, status="auction", until=50, reference=100))
+        for number in range(2):
+            floor.buy(f"{name}-bid-{number}", 1, 100, product_id=name)
+            floor.sell(f"{name}-ask-{number}", 1, 100, product_id=name)
+    with makers_max(makers):
+        told = {event.product_id for event in floor.expire(50) if isinstance(event, Traded)}
+    assert told == set(names[:markets])
+
+
+def test_expired_orders_and_fallen_switches_have_one_bound() -> None:
+    floor = Floor()
+    for number in range(2):
+        floor.buy(f"timed-{number}", 1, 100, account="cat", time_in_force="GTT", expire_at=1_000)
+    accounts = [f"account-{number:04}" for number in range(EXPIRED_MAX)]
+    for account in accounts:
+        floor.apply(CancelAllAfter(account=account, timeout=2_000))
+    # Two orders, and of the switches, which have no orders and count one each, so many less.
+    events = floor.expire(10_000)
+    assert kinds(events).count("switch") == EXPIRED_MAX - 2
+    assert kinds(floor.expire(10_000)).count("switch") == 2
+
+
+def test_a_fallen_switch_counts_itself_and_its_orders() -> None:
+    floor = Floor()
+    for number in range(EXPIRED_MAX - 2):
+        floor.buy(f"a-{number}", 1, 100, account="ann")
+    for account in ("ann", "bob", "cat"):
+        floor.apply(CancelAllAfter(account=account, timeout=5_000 + len(account)))
+    # 998 orders and a switch, then another switch: a thousand.
+    assert kinds(floor.expire(100_000)).count("switch") == 2
+    assert kinds(floor.expire(100_000)).count("switch") == 1

@@ -9,8 +9,8 @@ from matcher.core.engine import DONE_MAX, Engine
 from matcher.core.stops import AWAKE_MAX
 from matcher.core.trade import MAKERS_MAX
 from matcher.core.withdrawals import EXPIRED_MAX
-from tests.unit.core.floor import ACME_USD, Floor, kinds, queue, refused, trades
-from venue.commands import Deposit
+from tests.unit.core.floor import ACME_USD, Floor, done, kinds, queue, refused, trades
+from venue.commands import CancelAll, CancelAllAfter, Deposit, ListProduct, SetStatus
 from venue.events import AmendRefused, AnyEvent, AuctionIndicated, Deposited, OrderRefused, StatusChanged
 from venue.money import UNITS_MAX
 
@@ -124,6 +124,105 @@ def test_a_saved_trade_with_more_columns_than_named_is_not_read() -> None:
     longer = msgspec.structs.replace(saved, trades=[[*trade, 0] for trade in saved.trades])
     with pytest.raises(ValueError, match="longer"):
         Engine.restore(state.encode(longer))
+
+
+def test_a_sell_at_one_tick_is_a_sell() -> None:
+    floor = Floor()
+    floor.sell("s", 1, 1)
+    assert (floor.bids, floor.asks) == ([], [(1, 1, 1)])
+    floor.buy("m", 1, 1, type="market")
+    assert trades(floor.events) == [("s", 1, 1)]
+
+
+def test_a_deadline_may_be_as_far_as_a_time_can_be() -> None:
+    floor = Floor()
+    assert kinds(floor.buy("b", 1, 100, post_only=True, deadline=UNITS_MAX)) == RESTS
+    assert refused(floor.buy("c", 1, 100, post_only=True, deadline=UNITS_MAX + 1)) == reasons.DEADLINE
+
+
+def test_an_order_is_refused_where_an_account_has_more_than_it_may_by_now() -> None:
+    floor = Floor()
+    for number in range(3):
+        floor.buy(f"b{number}", 1, 100)
+    floor.apply(ListProduct(product=msgspec.structs.replace(ACME_USD, orders_max=2)))
+    assert refused(floor.buy("more", 1, 100)) == reasons.TOO_MANY_ORDERS
+
+
+def test_an_amend_to_less_than_what_is_filled_is_refused() -> None:
+    floor = Floor()
+    floor.buy("b", 5, 100)
+    floor.sell("s", 3, 100)
+    assert [refused_amend(floor.amend("b", "ann", size=size)) for size in (2, 3)] == [reasons.SIZE_TOO_SMALL] * 2
+
+
+def test_two_rebates_lower_no_hold() -> None:
+    floor = Floor()
+    rates = {"maker_bps": -5_000, "taker_bps": -5_000}
+    assert refused(floor.buy("b", 1, 100, hold=99, **rates)) == reasons.INSUFFICIENT_HOLD  # type: ignore[arg-type]
+
+
+def test_a_rate_of_one_basis_point_is_held() -> None:
+    floor = Floor()
+    floor.buy("b", 2, 100_000, maker_bps=1, taker_bps=1)
+    floor.sell("s", 1, 100_000)
+    assert floor.held("ann", "buy") == 100_000 + 10
+
+
+def test_funds_that_buy_nothing_in_an_empty_book_are_not_filled() -> None:
+    floor = Floor()
+    events = floor.buy("f", None, None, type="market", funds=1, hold=1, taker_bps=10_000)
+    assert done(events) == [("f", "canceled", 0)]
+
+
+def test_fill_or_kill_counts_an_icebergs_lots_once() -> None:
+    floor = Floor()
+    floor.sell("ice", 10, 100, display_size=4)
+    assert refused(floor.buy("b", 11, 100, time_in_force="FOK")) == reasons.FOK
+    assert done(floor.buy("c", 10, 100, time_in_force="FOK"))[-1] == ("c", "filled", 0)
+
+
+def test_no_order_is_cancelled_where_none_may_be() -> None:
+    floor = Floor()
+    floor.buy("b", 1, 100)
+    assert floor.apply(CancelAll(account="ann", limit=0)) == floor.apply(CancelAll(account="ann", limit=-1)) == []
+
+
+@pytest.mark.parametrize(("amount", "kept"), [(UNITS_MAX, True), (-UNITS_MAX, True), (-UNITS_MAX - 1, False)])
+def test_a_refusal_repeats_no_number_beyond_63_bits(amount: int, kept: bool) -> None:  # noqa: FBT001
+    (event,) = Floor(LARGE).buy("b", 1, amount, hold=0)
+    assert isinstance(event, OrderRefused)
+    assert event.order.price == (amount if kept else None)
+
+
+def test_stop_orders_in_line_are_due_only_where_the_market_trades() -> None:
+    floor = Floor()
+    floor.sell("s", 1, 100)
+    floor.buy("b", 1, 100)
+    floor.status("halted")
+    floor.buy("stop", 1, 100, stop="entry", stop_price=100, account="cat")
+    assert floor.engine.due is None
+    floor.status("trading")
+    assert floor.engine.due is None
+    assert floor.order("stop").status != "active"
+
+
+def test_the_earliest_of_all_is_due_also_in_a_restored_engine() -> None:
+    floor = Floor()
+    floor.buy("timed", 1, 100, time_in_force="GTT", expire_at=70)
+    floor.status("halted", until=80)
+    assert floor.engine.due == 70
+    floor.apply(SetStatus(product_id=ACME_USD.id, status="halted", until=60))
+    assert floor.engine.due == 60
+    floor.apply(CancelAllAfter(account="ann", timeout=20))
+    assert floor.engine.due == floor.at + 20
+    floor.status("halted", until=60)
+    floor.apply(CancelAllAfter(account="ann", timeout=10_000))
+    assert (floor.engine.due, Engine.restore(floor.engine.save()).due) == (60, 60)
+    floor.status("trading")
+    assert floor.engine.due == 70
+    floor.cancel("timed", "ann")
+    floor.buy("late", 1, 100, time_in_force="GTT", expire_at=10**9)
+    assert floor.engine.due == floor.engine.state().switches[0][1]
 
 
 def test_the_limits_that_a_replay_has_to_repeat_are_what_they_were() -> None:
