@@ -43,6 +43,7 @@ SELECT 1 FROM pg_stat_activity
 WHERE application_name = 'matcher' AND wait_event_type = 'Lock' AND strpos(query, %s) > 0
 """
 _END_LEASE = "UPDATE leases SET expires_at = '-infinity'"
+_RAN_OUT = "SELECT 1 FROM leases WHERE expires_at < clock_timestamp()"
 # A row that is never committed, some batches ahead: whoever appends that batch waits, with the fence in its hands.
 _AHEAD = """
 INSERT INTO batches (shard, sequence, epoch, at, commands, events)
@@ -135,15 +136,16 @@ class _Killing:
         self._bury()
 
     def _kill_in_a_commit(self, steps: Steps) -> None:
-        """The fence was passed; the commit goes through after the matcher's death, and the next owner waits for it."""
+        """The fence was passed; the commit goes through after the matcher's death, and nobody has the lease before."""
         with psycopg.connect(self._database.url) as other:
             other.execute(_AHEAD.encode())
             self._wait_for("WITH fence")
             self._matcher.kill()
             self._matcher = self._start()
-            self._wait_for("INSERT INTO leases")
+            self._matcher.wait_until(lambda: self._database.rows(_RAN_OUT))
+            self._matcher.wait_until(lambda: self._matcher.has_logged("standing_by"))
+            assert not self._matcher.has_logged("lease_taken"), "the lease was taken under a commit"
             other.rollback()
-        self._database.run(_END_LEASE)
         steps.append("the next one waited for the commit")
 
     def _kill_before_a_commit(self, steps: Steps) -> None:
