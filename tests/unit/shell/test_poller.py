@@ -125,17 +125,22 @@ async def _until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+async def _poll_until(queue: Queue, sequencer: Sequencer, condition: Callable[[], bool]) -> None:
+    """Let sequencer and poller run until this is so, and end both."""
+    running = asyncio.create_task(sequencer.run())
+    poller = _poller(queue, sequencer)
+    polling = asyncio.create_task(poller.run())
+    await _until(condition)
+    poller.stop()
+    await polling
+    running.cancel()
+
+
 async def test_a_queue_that_is_away_is_tried_again() -> None:
     queue, journal = Queue(3), Journal(good=100)
     queue.failures = 2
     sequencer = _sequencer(journal)
-    running = asyncio.create_task(sequencer.run())
-    poller = _poller(queue, sequencer)
-    polling = asyncio.create_task(poller.run())
-    await _until(lambda: len(queue.deleted) == 3)
-    poller.stop()
-    await polling
-    running.cancel()
+    await _poll_until(queue, sequencer, lambda: len(queue.deleted) == 3)
     assert queue.returned == []
 
 
@@ -366,13 +371,7 @@ async def test_a_message_for_a_shard_that_there_is_not_is_left_to_the_dead_lette
     queue, journal = Queue(4), Journal(good=100)
     queue.left[1] = msgspec.structs.replace(queue.left[1], group="7:alice")
     sequencer = _sequencer(journal)
-    running = asyncio.create_task(sequencer.run())
-    poller = _poller(queue, sequencer)
-    polling = asyncio.create_task(poller.run())
-    await _until(lambda: len(queue.deleted) == 3)
-    poller.stop()
-    await polling
-    running.cancel()
+    await _poll_until(queue, sequencer, lambda: len(queue.deleted) == 3)
     assert queue.deleted == ["1", "3", "4"]
     assert "order_message_unreadable" in [record.message for record in caplog.records]
 
