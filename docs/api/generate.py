@@ -119,6 +119,14 @@ def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Plain.add_representer(str, _block)
 
 
+FOLLOWED = {
+    "name": "X-Correlation-Id",
+    "in": "header",
+    "description": "An id of the client's own, to find its request in the venue's logs; the answer has it as well.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$"},
+}
+
+
 def _routes(api: Api) -> Iterator[Any]:
     # Powertools keeps its routes to itself; nothing else tells what a query model consists of.
     yield from api.app._static_routes  # noqa: SLF001
@@ -137,6 +145,8 @@ def _operation(operation: dict[str, Any], route: Any) -> dict[str, Any]:
         responses["202"] = {**answer, "description": "Accepted: the outcome is certain and comes later."}
     if (method, path) in HURRIED:
         parameters.append({"name": "Prefer", "in": "header", "schema": {"type": "string", "enum": ["respond-async"]}})
+    if "orders" in operation["tags"]:
+        parameters.append(FOLLOWED)
     described = {
         "tags": operation["tags"],
         "summary": operation["summary"],

@@ -26,6 +26,7 @@ def build(desk: Callable[[], AmendDesk]) -> Api:
 
     def amend(order_id: str, change: OrderChange) -> Response[PlacedOrder]:
         event = api.app.current_event
+        api.tell(order_id=order_id)
         amended = desk().amend(change.change(), order_id=order_id, account=trader(event), wait=wants_to_wait(event))
         count("OrdersAmended")
         return answered(PlacedOrder.placed(amended), pending=amended.pending)

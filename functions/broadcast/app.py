@@ -12,6 +12,7 @@ from venue.feed import publications
 from venue.wire import TapeRecord
 from venue_aws import wiring
 from venue_aws.broadcasting import Broadcast
+from venue_aws.correlation import orders_of
 from venue_aws.observed import Event, Handler, Line, observed
 
 
@@ -28,6 +29,7 @@ def build(broadcast: Callable[[], Broadcast]) -> Handler[dict[str, Any]]:
             readable = takewhile(lambda done: done[0] == "success", processor.process())
             records: list[TapeRecord] = [record for _, run, _ in readable for record in run]
             line.tell(records=len(records), unread=len(processor.fail_messages))
+            line.tell(orders=orders_of(event for record in records for event in record.events))
             line.failure = processor.exceptions[0][1] if processor.exceptions else None
         sent = broadcast().send(publications(records))
         line.count("StreamPushes", sent.pushes)

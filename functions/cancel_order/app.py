@@ -35,6 +35,7 @@ def build(desk: Callable[[], OrderDesk]) -> Api:
 
     def cancel(order_id: str, product_id: str | None) -> Response[str]:
         event = api.app.current_event
+        api.tell(order_id=order_id)
         done = desk().cancel(order_id, account=trader(event), product_id=product_id, wait=wants_to_wait(event))
         return answered_id(order_id, pending=done.pending)
 

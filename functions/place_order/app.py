@@ -26,6 +26,7 @@ def build(desk: Callable[[], OrderDesk]) -> Api:
         event = api.app.current_event
         placed = desk().place(order.ticket(), account=trader(event), wait=wants_to_wait(event))
         count("OrdersPending" if placed.pending else "OrdersPlaced")
+        api.tell(order_id=placed.order.order_id)
         return answered(PlacedOrder.placed(placed), pending=placed.pending)
 
     @api.app.post(
@@ -38,6 +39,7 @@ def build(desk: Callable[[], OrderDesk]) -> Api:
         for answer in answers:
             if isinstance(answer, Placed):
                 count("OrdersPending" if answer.pending else "OrdersPlaced")
+        api.tell(orders=[answer.order.order_id for answer in answers if isinstance(answer, Placed)])
         return answered([BatchedOrder.of(answer, event.request_context.request_id) for answer in answers])
 
     return api

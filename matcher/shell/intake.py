@@ -4,7 +4,8 @@ The route is a bare ASGI application inside Starlette: with one order a request,
 """
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -19,9 +20,13 @@ from matcher.shell.errors import MatcherError, OutcomeUnknown, UnknownShard
 from matcher.shell.request import BODY_BYTES_MAX, Unreadable, read_many, read_one
 from matcher.shell.sequencer import Sequencer
 from venue.commands import AnyCommand
+from venue_aws import correlation
+
+log = logging.getLogger("matcher.intake")
 
 _encode = msgspec.json.Encoder().encode
 
+_FOLLOWED: Final = correlation.HEADER.lower().encode()
 _JSON: Final = (b"content-type", b"application/json")
 
 
@@ -63,10 +68,14 @@ class Intake:
             body = whole
         try:
             sequencer = self._sequencer(scope["path_params"]["shard"])
+            commands = [read_one(body)] if body[:1] == b"{" else read_many(body)
+            for name, value in scope["headers"]:
+                if name == _FOLLOWED:
+                    tell(value.decode("ascii", "replace")[:64], commands)
             if body[:1] == b"{":
-                answer = await sequencer.submit(read_one(body))
+                answer = await sequencer.submit(commands[0])
             else:
-                answer = await _all(sequencer, read_many(body))
+                answer = await _all(sequencer, commands)
         except Unreadable as error:
             await _answer(send, 400, _problem("malformed", str(error)))
         except UnknownShard as error:
@@ -75,6 +84,12 @@ class Intake:
             await _answer(send, 503, _problem(error.code, str(error)), (b"retry-after", b"1"))
         else:
             await _answer(send, 200, answer)
+
+
+def tell(followed: str, commands: Sequence[AnyCommand]) -> None:
+    """Write a line for commands whose client follows them; there is none for any other."""
+    orders = [order for command in commands if (order := getattr(command, "order_id", None))]
+    log.info("commands_taken", extra={"correlation_id": followed, "orders": orders})
 
 
 async def _all(sequencer: Sequencer, commands: list[AnyCommand]) -> bytes:

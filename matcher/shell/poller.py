@@ -120,10 +120,14 @@ class Poller:
         try:
             if shard_of(message) >= len(self._lanes):
                 raise Unreadable(f"there is no shard {shard_of(message)}")
-            return read_one(message.body)
+            command = read_one(message.body)
         except Unreadable as error:
             log.error(
                 "order_message_unreadable",
                 extra={"message_id": message.id, "deliveries": message.deliveries, "error": str(error)},
             )
             return None
+        if message.followed is not None:
+            order = getattr(command, "order_id", None)
+            log.info("command_taken", extra={"correlation_id": message.followed, "order_id": order})
+        return command

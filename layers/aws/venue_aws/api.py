@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from venue.errors import Forbidden, Malformed, NotFound, TooLarge, Unauthenticated, VenueError
+from venue_aws import correlation
 from venue_aws.answers import error_body
 from venue_aws.wiring import settings
 
@@ -47,7 +48,8 @@ class Api:
         )
         self._cache_control = cache_control
         self._failure: Exception | None = None
-        self.app.use(middlewares=[_refuse_unknown_parameters])
+        self._told: dict[str, object] = {}
+        self.app.use(middlewares=[_follow, _refuse_unknown_parameters])
         self.app.exception_handler(VenueError)(self._refused)
         self.app.exception_handler(RequestValidationError)(self._malformed)
         self.app.exception_handler(UnicodeDecodeError)(self._unreadable)
@@ -61,14 +63,23 @@ class Api:
         answer: dict[str, Any] = self._handle(event, context)
         return answer
 
+    def tell(self, **fields: object) -> None:
+        """Add fields to the request's line of log, and what it was about to its trace."""
+        self._told |= fields
+        if isinstance(order := fields.get("order_id"), str):
+            tracer.put_annotation("order_id", order)
+
     def _serve(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         started = time.perf_counter()
-        self._failure = None
+        self._failure, self._told = None, {}
+        correlation.followed.set(None)
         answer = self.app.resolve(_readable(event), context)
         status = int(answer["statusCode"])
         answer["statusCode"] = status
         kept = self._cache_control if status < HTTPStatus.BAD_REQUEST else "no-store"
         answer["multiValueHeaders"]["Cache-Control"] = [kept]
+        if followed := correlation.followed.get():
+            answer["multiValueHeaders"][correlation.HEADER] = [followed]
         self._log(event, status, (time.perf_counter() - started) * 1000)
         if metrics.metric_set:
             metrics.flush_metrics()
@@ -80,8 +91,10 @@ class Api:
             "route": event.get("resource"),
             "status": status,
             "ms": round(elapsed_ms, 1),
+            "request_id": (event.get("requestContext") or {}).get("requestId"),
         }
         failure = self._failure
+        line |= self._told
         if isinstance(failure, VenueError):
             line["error"] = failure.code
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -206,6 +219,14 @@ def _read_object(text: str) -> dict[str, Any]:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
         raise Malformed("body: not a JSON object", field="body") from error
+
+
+def _follow(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    given = app.current_event.headers.get(correlation.HEADER.lower())
+    if given is not None:
+        correlation.followed.set(correlation.read(given))
+        logger.set_correlation_id(given)
+    return next_middleware(app)
 
 
 def _refuse_unknown_parameters(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:

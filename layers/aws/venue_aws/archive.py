@@ -20,6 +20,7 @@ from venue.events import AnyEvent
 from venue.instants import rfc3339
 from venue.products import Asset, Product
 from venue.wire import TapeRecord
+from venue_aws.correlation import orders_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -68,8 +69,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     objects: int
     events: int
     unreadable: int
+    orders: list[str]
 
-    def as_log(self) -> dict[str, int]:
+    def as_log(self) -> dict[str, object]:
         """Give the fields of its log line."""
         return msgspec.structs.asdict(self)
 
@@ -108,7 +110,12 @@ class Archive:
         written = objects(records)
         for each in [*written, *unreadable]:
             self._client.put_object(Bucket=self._bucket, Key=each.key, Body=each.body, ContentType=_CONTENT_TYPE)
-        return Kept(objects=len(written), events=sum(each.events for each in written), unreadable=len(unreadable))
+        return Kept(
+            objects=len(written),
+            events=sum(each.events for each in written),
+            unreadable=len(unreadable),
+            orders=orders_of(event for record in records for event in record.events),
+        )
 
 
 def _folder(record: TapeRecord) -> str:

@@ -14,6 +14,7 @@ import msgspec
 
 from venue import wire
 from venue.wire import Batch, TapeRecord, WalletChanged
+from venue_aws.correlation import ORDERS_MAX, orders_of
 from venue_aws.rules import Rules
 from venue_aws.settlement import overdrawn
 from venue_aws.tape import cut, wallet_records
@@ -47,7 +48,10 @@ class Tape(Protocol):
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):
-    """What one call did, for its log line and metrics. `oldest_at`: µs, the time of the oldest batch; 0 for none."""
+    """What one call did, for its log line and metrics. `oldest_at`: µs, the time of the oldest batch; 0 for none.
+
+    `runs`: shard, first and last batch of what was settled; `orders`: the first that it was about.
+    """
 
     batches: int = 0
     skipped: int = 0
@@ -56,8 +60,10 @@ class Cleared(msgspec.Struct, frozen=True, kw_only=True):
     records: int = 0
     overdrawn: int = 0
     oldest_at: int = 0
+    runs: list[str] = []
+    orders: list[str] = []
 
-    def as_log(self) -> dict[str, int]:
+    def as_log(self) -> dict[str, object]:
         """Give the fields of its log line."""
         return msgspec.structs.asdict(self)
 
@@ -102,6 +108,8 @@ class Clearing:
             records=sum(each.records for each in done),
             overdrawn=sum(each.overdrawn for each in done),
             oldest_at=min((each.oldest_at for each in done if each.batches), default=0),
+            runs=[run for each in done for run in each.runs],
+            orders=[order for each in done for order in each.orders][:ORDERS_MAX],
         )
 
     def _cut(self, batch: Batch) -> Cut:
@@ -143,6 +151,8 @@ class Clearing:
             records=len(records),
             overdrawn=len(overdrawn(changes)),
             oldest_at=run[0].batch.at,
+            runs=[f"{last.batch.shard}-{run[0].batch.sequence}-{last.batch.sequence}"],
+            orders=orders_of(event for one in run for event in one.batch.events or ()),
         )
 
     def _fetch(self, shard: int, sequence: int) -> Batch:

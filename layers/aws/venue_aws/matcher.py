@@ -10,6 +10,7 @@ from venue import wire
 from venue.commands import AnyCommand
 from venue.ports import NotServed
 from venue.wire import Outcome
+from venue_aws import correlation
 from venue_aws.patience import CONNECT_S, MATCHER_S
 
 
@@ -57,4 +58,7 @@ class MatcherClient:
 
     def _request(self, url: str, body: bytes, patience_s: float) -> urllib3.BaseHTTPResponse:
         timeout = urllib3.Timeout(connect=CONNECT_S, total=patience_s)
-        return self._pool.request("POST", f"{url}/commands", body=body, timeout=timeout)
+        followed = correlation.followed.get()
+        # Headers of one request take the place of the pool's.
+        headers = {**self._pool.headers, correlation.HEADER: followed} if followed else None
+        return self._pool.request("POST", f"{url}/commands", body=body, timeout=timeout, headers=headers)

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from venue import wire
 from venue.commands import AmendOrder, AnyCommand, Deposit, PlaceOrder
 from venue.errors import Unavailable
+from venue_aws import correlation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,13 +36,17 @@ class QueueDown(Exception):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A received message. `receipt` names this delivery of it; `deliveries` counts them, from 1."""
+    """A received message. `receipt` names this delivery of it; `deliveries` counts them, from 1.
+
+    `followed`: the correlation id that its sender's client gave.
+    """
 
     id: str
     body: str
     receipt: str
     deliveries: int
     group: str = ""
+    followed: str | None = None
 
 
 def connect(*, wait_s_max: int = 0, region: str | None = None) -> SQSClient:
@@ -89,6 +94,7 @@ class OrderQueue:
                 MaxNumberOfMessages=RECEIVE_MAX,
                 WaitTimeSeconds=wait_s,
                 MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
+                MessageAttributeNames=[correlation.ATTRIBUTE],
             )
         except (BotoCoreError, ClientError) as error:
             raise QueueDown(str(error)) from error
@@ -99,6 +105,7 @@ class OrderQueue:
                 message["ReceiptHandle"],
                 int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1")),
                 message.get("Attributes", {}).get("MessageGroupId", ""),
+                _followed(message),
             )
             for message in answer.get("Messages", [])
         ]
@@ -206,9 +213,20 @@ def _name_of(command: AnyCommand) -> str:
             return f"{command.__struct_config__.tag}-{uuid4()}"
 
 
+def _followed(message: Any) -> str | None:
+    attribute = message.get("MessageAttributes", {}).get(correlation.ATTRIBUTE)
+    return attribute["StringValue"][:64] if attribute else None
+
+
 def _send(client: SQSClient, url: str, *, body: str, group: str, deduplication: str) -> None:
+    followed = correlation.followed.get()
+    more: Any = {}
+    if followed is not None:
+        more = {"MessageAttributes": {correlation.ATTRIBUTE: {"DataType": "String", "StringValue": followed}}}
     try:
-        client.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=deduplication)
+        client.send_message(
+            QueueUrl=url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=deduplication, **more
+        )
     except (BotoCoreError, ClientError) as error:
         raise QueueDown(str(error)) from error
 
