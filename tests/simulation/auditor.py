@@ -82,7 +82,7 @@ class Auditor:
 
     def committed(self, batch: Committed, held: Held) -> None:
         """A batch became durable."""
-        self.note("batch", batch.shard, batch.sequence, batch.epoch, batch.events)
+        self.note("batch", batch.shard, batch.sequence, batch.epoch, batch.checksum)
         self.watches[batch.shard].committed(batch, held)
 
     def remember(self, shard: int, command: AnyCommand, events: list[AnyEvent]) -> None:

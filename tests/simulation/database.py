@@ -8,11 +8,11 @@ from typing import Any
 
 import asyncpg
 
-from matcher.shell import journal, lease
+from matcher.shell import checkpoints, journal, lease
 from tests.simulation.connection import Call, Connection
 from tests.simulation.process import Process
 from tests.simulation.rows import Committed, Held
-from tests.simulation.tables import Tables
+from tests.simulation.tables import DAMAGE, Tables
 from tests.simulation.trouble import Trouble
 
 _FENCE_SLOW_S = (1.0, 5.0)
@@ -82,6 +82,9 @@ class Database:
             raise LookupError(f"the simulated database does not know this statement:\n{statement}")
         result = does(*call.arguments)
         self.answered(self.loop.time(), statement, call.arguments, result)
+        if statement == checkpoints._SAVE and self.trouble.takes("checkpoint_damaged"):
+            shard, sequence = call.arguments[:2]
+            self.answered(self.loop.time(), DAMAGE, (shard, sequence), self.tables.does[DAMAGE](shard, sequence))
         if self.trouble.takes("statement_answer_lost"):
             call.connection.cut()
         else:

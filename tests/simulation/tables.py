@@ -32,6 +32,10 @@ _MIGRATED: Final = [
 ]
 
 
+# What a disk may do to a checkpoint.
+DAMAGE: Final = "UPDATE checkpoints SET state = substr(state, 1, length(state) - 1) WHERE shard = $1 AND sequence = $2"
+
+
 class Tables:
     """The tables. `now` gives the server's time in seconds. `released` is told when a lease is given up."""
 
@@ -43,6 +47,7 @@ class Tables:
         self.trades: list[Traded] = []
         self.products: dict[str, Product] = {}
         self.checkpoints: dict[tuple[int, int], tuple[Any, ...]] = {}
+        self._damaged: set[tuple[int, int]] = set()
         self._now = now
         self._released = released
         self.does: dict[str, Callable[..., Any]] = {
@@ -62,6 +67,7 @@ class Tables:
             checkpoints._ALL: self._all_checkpoints,
             checkpoints._READ: self._read_checkpoint,
             checkpoints._MARK: self._mark_checkpoint,
+            DAMAGE: self._damage_checkpoint,
             relay._CHECKSUM: self._checksum,
             migrations._TABLE: _nothing,
             "SET LOCAL lock_timeout = '1s'": _nothing,
@@ -182,21 +188,33 @@ class Tables:
 
     def _save_checkpoint(self, shard: int, sequence: int, *values: Any) -> None:
         self.checkpoints[shard, sequence] = (shard, sequence, *values)
-        for older in self._saved(shard)[checkpoints.KEPT :]:
-            if older != sequence:
-                del self.checkpoints[shard, older]
+        self._damaged.discard((shard, sequence))
+        kept = [other for other in self._good(shard) if other != sequence][: checkpoints.KEPT - 1]
+        for other in self._saved(shard):
+            if kept and other < kept[-1] and other != sequence:
+                del self.checkpoints[shard, other]
+                self._damaged.discard((shard, other))
 
     def _saved(self, shard: int) -> list[int]:
         return sorted((sequence for of, sequence in self.checkpoints if of == shard), reverse=True)
 
+    def _good(self, shard: int) -> list[int]:
+        return [sequence for sequence in self._saved(shard) if (shard, sequence) not in self._damaged]
+
     def _newest_checkpoint(self, shard: int, versions: Sequence[str]) -> int | None:
         del versions  # there is one program
-        saved = self._saved(shard)
+        good = self._good(shard)
         names = Checkpoint.__struct_fields__
-        return self.checkpoints[shard, saved[0]][names.index("commands")] if saved else None
+        return self.checkpoints[shard, good[0]][names.index("commands")] if good else None
 
     def _mark_checkpoint(self, shard: int, sequence: int) -> None:
-        raise AssertionError(f"the simulated database damages nothing: checkpoint {sequence} of shard {shard}")
+        if (shard, sequence) in self.checkpoints:
+            self._damaged.add((shard, sequence))
+
+    def _damage_checkpoint(self, shard: int, sequence: int) -> None:
+        place = Checkpoint.__struct_fields__.index("state")
+        values = self.checkpoints[shard, sequence]
+        self.checkpoints[shard, sequence] = (*values[:place], values[place][:-1], *values[place + 1 :])
 
     def _all_checkpoints(self, shard: int) -> list[Row]:
         return [Row(sequence=sequence) for sequence in self._saved(shard)]

@@ -10,6 +10,7 @@ ONCE = (
     "commit_dropped",  # the connection broke before the statement arrived
     "commit_stuck",  # the statement arrives seconds later, when another may own the shard
     "commit_slow",  # the statement holds its lock for seconds
+    "checkpoint_damaged",  # the next one that is written is cut short
     "statement_answer_lost",  # any other statement is carried out, and nobody hears of it
     "http_request_lost",
     "http_request_late",  # it arrives seconds later: behind what was sent after it, or after its sender gave up

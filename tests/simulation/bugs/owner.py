@@ -10,6 +10,7 @@ import msgspec
 
 from matcher.core.engine import Engine
 from matcher.shell import checkpoints, follower
+from matcher.shell.checkpoints import Checkpoint
 from matcher.shell.errors import NotOwner
 from matcher.shell.follower import Follower
 from matcher.shell.journal import Entry, PostgresJournal, Recorded, recorded
@@ -117,7 +118,29 @@ def _any_epoch(self: Database, shard: int, epoch: int) -> bool:
     return True
 
 
+async def _whatever_it_is(connection: Any, *, shard: int, sequence: int) -> Checkpoint:
+    row = await connection.fetchrow(checkpoints._READ, shard, sequence)
+    *values, _ = row.values()
+    return Checkpoint(**dict(zip(Checkpoint.__struct_fields__, values, strict=True)))
+
+
+def _empty(self: Checkpoint) -> Engine:
+    try:
+        return _restored(self)
+    except checkpoints.Damaged:
+        return Engine(self.shard)
+
+
+_restored = Checkpoint.engine
+
+
 OWNER: Final = [
+    Bug(
+        "damage_believed",
+        "A checkpoint that is cut short is one of empty books.",
+        [(checkpoints, "read", _whatever_it_is), (Checkpoint, "engine", _empty)],
+        ("checkpoint_damaged", "kill", "stop"),
+    ),
     Bug(
         "answer_before_commit",
         "A caller is answered before its batch is durable.",
