@@ -2,6 +2,9 @@
 
 Redis may be away for any time: the matcher goes on, and writes everything again when Redis is back, or back empty. An
 owner that was overtaken writes nothing: Redis compares its epoch with that of the owner it knows.
+
+A Redis that comes back a little older than it was, after a failover to a replica, still knows the owner, and its books
+are behind. That cannot be seen from here: so each market in turn is written again, also where nothing happens.
 """
 
 import asyncio
@@ -53,6 +56,8 @@ class Snapshots:
         self._owner = owner
         self._trades: dict[str, deque[Traded]] = {}
         self._dirty: set[str] = set()
+        # All markets; the first is the next to be written again.
+        self._turns: deque[str] = deque()
         self._wake = asyncio.Event()
         self._threads = Threads("redis")
         for trade in trades:
@@ -65,6 +70,8 @@ class Snapshots:
                 self._remember(event)
             elif isinstance(event, ProductListed):
                 self._dirty.add(event.product.id)
+                if event.product.id not in self._turns:
+                    self._turns.append(event.product.id)
             elif (product_id := getattr(event, "product_id", None)) is not None:
                 self._dirty.add(product_id)
         self._wake.set()
@@ -94,7 +101,8 @@ class Snapshots:
     async def _write_all(self) -> bool:
         if not await self._threads.run(self._cache.publish_owner, self._shard, self._owner):
             return False
-        self._dirty |= await self._sequencer.look(lambda engine, _: set(engine.products))
+        self._turns = deque(await self._sequencer.look(lambda engine, _: sorted(engine.products)))
+        self._dirty.update(self._turns)
         return await self._write()
 
     async def _follow(self) -> None:
@@ -110,9 +118,16 @@ class Snapshots:
                 owners = await self._threads.run(self._cache.owners)
                 if owners.get(self._shard) != self._owner:
                     return
+                self._write_again()
             if self._dirty and not await self._write():
                 return
             await asyncio.sleep(PAUSE_S - (now() - started))
+
+    def _write_again(self) -> None:
+        """Let the next market be written, whether anything happened in it or not."""
+        if self._turns:
+            self._dirty.add(self._turns[0])
+            self._turns.rotate(-1)
 
     async def _write(self) -> bool:
         names, self._dirty = self._dirty, set()

@@ -32,10 +32,13 @@ class RedisServer:
             host="127.0.0.1", port=self._state.ports.redis, password=self._state.redis_password, timeout_ms=2000
         )
 
-    def forget(self) -> None:
-        """Take away all its keys."""
+    def forget(self, *keys: str) -> None:
+        """Take away these keys, or all where none is named."""
         with Redis(host="127.0.0.1", port=self._state.ports.redis, password=self._state.redis_password) as client:
-            client.flushall()
+            if keys:
+                assert client.delete(*keys) == len(keys)
+            else:
+                client.flushall()
 
     def start(self) -> None:
         """Start it, empty."""

@@ -144,3 +144,16 @@ def test_an_idle_matcher_notices_a_redis_that_came_back_empty(
     redis_server.stop()
     redis_server.start()
     until(lambda: 0 in cache.owners() and cache.glance("BTC-USD").top is not None)
+
+
+def test_a_quiet_market_that_redis_lost_is_written_again(
+    start_matcher: StartMatcher, redis_server: RedisServer
+) -> None:
+    matcher = start_matcher(**redis_server.environment()).wait_until_ready()
+    cache = redis_server.cache()
+    matcher.submit(limit("buy", 100, 1))
+    until(lambda: (top := cache.glance("BTC-USD").top) is not None and top.bid == 100)
+    # A replica that lags knows the owner, and not the last that it wrote.
+    redis_server.forget("top:BTC-USD", "book:BTC-USD")
+    until(lambda: cache.glance("BTC-USD").top is not None and cache.book("BTC-USD") is not None)
+    assert cache.owners() == {0: Owner(epoch=1, url=f"{matcher.url}/shards/0")}
