@@ -96,7 +96,7 @@ class Http:
         if not member.process.alive or task.cancelled():
             _settle(answer, ConnectionResetError(member.address))
         elif (error := task.exception()) is not None:
-            _settle(answer, ConnectionResetError(f"{member.address}: {error!r}"))
+            raise error  # it has an answer to everything
         elif not self._trouble.takes("http_answer_lost"):
             outside = self._fleet.outside
             self._loop.call_later(self._trouble.way(), _settle, answer, task.result(), context=outside)
@@ -112,7 +112,7 @@ async def _asked(intake: Intake, shard: int, body: bytes) -> tuple[int, bytes]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await intake({"path_params": {"shard": shard}}, receive, send)
+    await intake({"path_params": {"shard": shard}, "headers": []}, receive, send)
     return sent[0]["status"], sent[1]["body"]
 
 
