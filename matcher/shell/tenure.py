@@ -206,10 +206,15 @@ class Tenure:
 
 
 async def _list(sequencer: Sequencer, products: Iterable[Product]) -> None:
-    """List what is new or changed. A market that may not change so stays as it is, and the log says so."""
+    """List what is new. A market that there is keeps its rules, and the log says where the catalogue has others.
+
+    Operators may have changed them since, and no take-over may undo that.
+    """
     listed = await sequencer.look(lambda engine, _: dict(engine.products))
     for product in products:
-        if listed.get(product.id) == product:
+        if product.id in listed:
+            if listed[product.id] != product:
+                log.warning("catalogue_differs", extra={"product": product.id})
             continue
         outcome = wire.OUTCOME.decode(await sequencer.submit(ListProduct(product=product)))
         if outcome.refused is None:

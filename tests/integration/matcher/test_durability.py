@@ -4,6 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import psycopg
 import urllib3
 
@@ -11,7 +12,8 @@ from tests.cluster.database import NewDatabase
 from tests.cluster.flow import flow, limit
 from tests.cluster.process import MatcherProcess
 from tests.integration.matcher.conftest import LEASE_S, Environment, StartMatcher
-from venue.commands import PlaceOrder
+from venue.commands import ListProduct, PlaceOrder
+from venue.products import Product
 
 
 class Clients:
@@ -278,6 +280,22 @@ def test_a_gap_in_the_journal_is_not_served(start_matcher: StartMatcher, databas
     assert matcher.terminate() == 0
     database.run("DELETE FROM batches WHERE sequence = 5")
     assert start_matcher().wait() == 1
+
+
+def test_what_operators_change_in_a_market_outlasts_a_take_over(
+    start_matcher: StartMatcher, database: NewDatabase
+) -> None:
+    first = start_matcher().wait_until_ready()
+    (rules,) = database.rows("SELECT rules FROM products WHERE id = 'BTC-USD'")[0]
+    listed = msgspec.convert(rules, Product)
+    changed = msgspec.structs.replace(listed, taker_bps=listed.taker_bps + 1)
+    assert first.submit(ListProduct(product=changed)).refused is None
+    assert first.terminate() == 0
+    second = start_matcher().wait_until_ready()
+    (rules,) = database.rows("SELECT rules FROM products WHERE id = 'BTC-USD'")[0]
+    assert msgspec.convert(rules, Product) == changed
+    assert second.has_logged("catalogue_differs")
+    assert second.state()["sequence"] == 4  # three products and the change
 
 
 def test_products_are_listed_once(start_matcher: StartMatcher, database: NewDatabase) -> None:
