@@ -10,11 +10,11 @@ import os
 import sys
 import threading
 
+from matcher.shell import access, wiring
 from matcher.shell import log as logs
-from matcher.shell import wiring
 from matcher.shell.errors import JournalBroken
 from matcher.shell.follower import Follower
-from matcher.shell.journal import connection
+from matcher.shell.journal import Connect
 
 log = logging.getLogger("matcher.checkpoint")
 
@@ -22,9 +22,9 @@ log = logging.getLogger("matcher.checkpoint")
 _NICENESS = 10
 
 
-async def save(database: wiring.Database, shard: int) -> None:
+async def save(connect: Connect, shard: int) -> None:
     """Write a checkpoint of a shard's journal as it is now. Raises JournalBroken."""
-    async with connection(database) as own:
+    async with connect() as own:
         follower = await Follower.load(own, shard)
         await follower.catch_up(own)
         if follower.commands > follower.saved:
@@ -53,7 +53,7 @@ def main() -> int:
         os.nice(_NICENESS)
         _end_with_parent()
     try:
-        asyncio.run(save(settings.database, told.shard))
+        asyncio.run(save(access.journal(settings), told.shard))
     except JournalBroken:
         log.critical("must_not_serve", exc_info=True)
         return 1

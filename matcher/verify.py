@@ -15,13 +15,13 @@ import asyncpg
 import msgspec
 
 from matcher.core.state import FORMAT
-from matcher.shell import checkpoints, wiring
+from matcher.shell import access, checkpoints, wiring
 from matcher.shell import log as logs
 from matcher.shell.chain import Chain
 from matcher.shell.checkpoints import Checkpoint, Damaged
 from matcher.shell.errors import JournalBroken
 from matcher.shell.follower import Follower
-from matcher.shell.journal import Recorded, connection, head, recorded
+from matcher.shell.journal import Connect, Recorded, head, recorded
 
 log = logging.getLogger("matcher.verify")
 
@@ -130,8 +130,8 @@ async def _is_gone(connection: asyncpg.Connection, shard: int, sequence: int) ->
     )
 
 
-async def _run(database: wiring.Database, shard: int, *, quick: bool) -> Verdict:
-    async with connection(database) as own:
+async def _run(connect: Connect, shard: int, *, quick: bool) -> Verdict:
+    async with connect() as own:
         return await verify(own, shard, quick=quick)
 
 
@@ -144,7 +144,7 @@ def main() -> int:
     try:
         settings = wiring.read(os.environ)
         logs.configure(settings.log_level)
-        verdict = asyncio.run(_run(settings.database, told.shard, quick=told.quick))
+        verdict = asyncio.run(_run(access.journal(settings), told.shard, quick=told.quick))
     except (wiring.BadSettings, OSError, TimeoutError, asyncpg.PostgresError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -6,22 +6,19 @@ import logging
 import os
 import signal
 import sys
-from functools import partial
 
 import uvloop
 
+from matcher.shell import access, wiring
 from matcher.shell import log as logs
-from matcher.shell import wiring
 from matcher.shell.catalogue import BadCatalogue, load
 from matcher.shell.child import write_checkpoint
 from matcher.shell.intake import application
-from matcher.shell.journal import connection
 from matcher.shell.poller import WAIT_S
 from matcher.shell.server import http_server
 from matcher.shell.service import Matcher
 from matcher.shell.tenure import Parts
 from venue_aws import queues
-from venue_aws.cache import Cache
 
 log = logging.getLogger("matcher")
 
@@ -31,18 +28,16 @@ def parts(settings: wiring.Settings) -> Parts:
     missing = {
         "ORDER_QUEUE_URL": settings.order_queue_url,
         "EVENTS_QUEUE_URL": settings.events_queue_url,
-        "REDIS_HOST": settings.redis,
+        "REDIS_SECRET_ARN": settings.redis,
     }
     for name in (name for name, value in missing.items() if value is None):
         log.warning("part_is_off", extra={"unset": name})
-    orders, events, redis, region = settings.order_queue_url, settings.events_queue_url, settings.redis, settings.region
+    orders, events, region = settings.order_queue_url, settings.events_queue_url, settings.region
     return Parts(
         products=load(settings.catalogue, shards=settings.shards),
         orders=queues.OrderQueue(queues.connect(wait_s_max=WAIT_S, region=region), orders) if orders else None,
         put_batch=queues.EventsQueue(queues.connect(region=region), events).put if events else None,
-        cache=Cache.connect(host=redis.host, port=redis.port, password=redis.password, tls=redis.tls, timeout_ms=1000)
-        if redis
-        else None,
+        cache=access.cache(settings),
         write_checkpoint=write_checkpoint,
         checkpoint_commands=settings.checkpoint_commands,
     )
@@ -52,7 +47,7 @@ async def serve(settings: wiring.Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     matcher = Matcher(
         parts(settings),
-        partial(connection, settings.database),
+        access.journal(settings),
         address=settings.advertised_url,
         lease_s=settings.lease_s,
         shards=settings.shards,

@@ -33,6 +33,13 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     sslmode: SslMode = "prefer"
 
 
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """Where address and login are to be had, as they are now. `sslmode`: of the way to a database."""
+
+    arn: str
+    sslmode: SslMode = "prefer"
+
+
 class RedisAddress(msgspec.Struct, frozen=True, kw_only=True):
     """Where snapshots are written."""
 
@@ -48,8 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     The venue has `shards` shards, numbered from 0; this process owns at most `shards_max` of them at a time.
     """
 
-    database: Database
-    redis: RedisAddress | None
+    database: Database | Secret
+    redis: RedisAddress | Secret | None
     order_queue_url: str | None
     events_queue_url: str | None
     region: str | None
@@ -67,17 +74,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def read(environment: Mapping[str, str]) -> Settings:
     """Read the settings. Raises BadSettings."""
 
-    def text(name: str, default: str | None = None) -> str:
-        value = environment.get(name) or default
-        if value is None:
-            raise BadSettings(f"{name} is not set")
-        return value
-
     def number[T: (int, float)](name: str, default: T, parse: Callable[[str], T]) -> T:
-        try:
-            return parse(environment[name]) if environment.get(name) else default
-        except ValueError as error:
-            raise BadSettings(f"{name} is not a number: {environment[name]!r}") from error
+        return _number(environment, name, default, parse)
 
     def least(name: str, default: int, bound: int) -> int:
         value = number(name, default, int)
@@ -86,29 +84,14 @@ def read(environment: Mapping[str, str]) -> Settings:
         return value
 
     shards = least("SHARDS", 1, 1)
-    host = text("HOST", "127.0.0.1")
+    host = _text(environment, "HOST", "127.0.0.1")
     port = number("PORT", 8080, int)
     lease_s = number("LEASE_SECONDS", LEASE_S, float)
     if lease_s < 0.5:
         raise BadSettings("LEASE_SECONDS must be at least 0.5")
-    redis_host = environment.get("REDIS_HOST")
     return Settings(
-        database=Database(
-            host=text("PGHOST"),
-            port=number("PGPORT", 5432, int),
-            user=text("PGUSER", "postgres"),
-            password=environment.get("PGPASSWORD"),
-            name=text("PGDATABASE", "postgres"),
-            sslmode=_sslmode(text("PGSSLMODE", "prefer")),
-        ),
-        redis=RedisAddress(
-            host=redis_host,
-            port=number("REDIS_PORT", 6379, int),
-            password=environment.get("REDIS_PASSWORD", ""),
-            tls=_truth(environment.get("REDIS_TLS", "")),
-        )
-        if redis_host
-        else None,
+        database=_database(environment),
+        redis=_redis(environment),
         order_queue_url=environment.get("ORDER_QUEUE_URL") or None,
         events_queue_url=environment.get("EVENTS_QUEUE_URL") or None,
         # boto3 knows the second name only, ECS and Lambda set the first.
@@ -120,9 +103,50 @@ def read(environment: Mapping[str, str]) -> Settings:
         shards_max=least("SHARDS_MAX", shards, 1),
         checkpoint_commands=least("CHECKPOINT_COMMANDS", CHECKPOINT_COMMANDS, 1_000),
         lease_s=lease_s,
-        catalogue=Path(text("CATALOGUE", str(_CATALOGUE))),
-        log_level=text("LOG_LEVEL", "INFO").upper(),
+        catalogue=Path(_text(environment, "CATALOGUE", str(_CATALOGUE))),
+        log_level=_text(environment, "LOG_LEVEL", "INFO").upper(),
     )
+
+
+def _database(environment: Mapping[str, str]) -> Database | Secret:
+    sslmode = _sslmode(_text(environment, "PGSSLMODE", "prefer"))
+    if arn := environment.get("DATABASE_SECRET_ARN"):
+        return Secret(arn=arn, sslmode=sslmode)
+    return Database(
+        host=_text(environment, "PGHOST"),
+        port=_number(environment, "PGPORT", 5432, int),
+        user=_text(environment, "PGUSER", "postgres"),
+        password=environment.get("PGPASSWORD"),
+        name=_text(environment, "PGDATABASE", "postgres"),
+        sslmode=sslmode,
+    )
+
+
+def _redis(environment: Mapping[str, str]) -> RedisAddress | Secret | None:
+    if arn := environment.get("REDIS_SECRET_ARN"):
+        return Secret(arn=arn)
+    if not (host := environment.get("REDIS_HOST")):
+        return None
+    return RedisAddress(
+        host=host,
+        port=_number(environment, "REDIS_PORT", 6379, int),
+        password=environment.get("REDIS_PASSWORD", ""),
+        tls=_truth(environment.get("REDIS_TLS", "")),
+    )
+
+
+def _text(environment: Mapping[str, str], name: str, default: str | None = None) -> str:
+    value = environment.get(name) or default
+    if value is None:
+        raise BadSettings(f"{name} is not set")
+    return value
+
+
+def _number[T: (int, float)](environment: Mapping[str, str], name: str, default: T, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(environment[name]) if environment.get(name) else default
+    except ValueError as error:
+        raise BadSettings(f"{name} is not a number: {environment[name]!r}") from error
 
 
 def _truth(value: str) -> bool:

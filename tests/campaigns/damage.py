@@ -8,6 +8,7 @@ recovered is what was recovered before the damage.
 
 import asyncio
 import logging
+from functools import partial
 from random import Random
 from typing import Any, Self
 
@@ -61,7 +62,7 @@ def write_journal(place: Ground, seed: int) -> NewDatabase:
         with calling(lambda: straight_to(matcher.address), trading(STAGES * seed + stage)) as callers:
             callers.wait_for(COMMANDS_PER_STAGE)
         if stage < STAGES - 1:
-            asyncio.run(checkpoint.save(database.settings, 0))
+            asyncio.run(checkpoint.save(partial(connection, database.settings), 0))
     assert matcher.terminate() == 0
     return database
 

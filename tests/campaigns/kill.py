@@ -13,10 +13,12 @@ commits would be faster than they are, and kills would fall into other moments.
 import asyncio
 import random
 import time
+from functools import partial
 
 import psycopg
 
 from matcher import checkpoint
+from matcher.shell.journal import connection
 from tests.campaigns.report import Log, Report
 from tests.campaigns.rounds import Steps, demand, fired, quantile, rounds
 from tests.cluster.callers import Heard, again, calling, straight_to
@@ -103,7 +105,7 @@ class _Killing:
         self._unheard = callers.unheard
         self._compare(new=len(callers.heard))
         if chance.random() < CHECKPOINTS:
-            asyncio.run(checkpoint.save(self._database.settings, 0))
+            asyncio.run(checkpoint.save(partial(connection, self._database.settings), 0))
             steps.append("a checkpoint was saved")
 
     def _begin(self) -> None:

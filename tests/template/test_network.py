@@ -104,9 +104,12 @@ def test_the_matcher_has_no_public_address_and_comes_back_by_itself() -> None:
     assert container["HealthCheck"]["StartPeriod"] == 300
 
 
-def test_the_matcher_gets_every_password_from_a_secret() -> None:
+def test_the_matcher_is_told_where_its_logins_are_and_none_of_them() -> None:
     (task,) = of_type(template("infra/matcher.yaml"), "AWS::ECS::TaskDefinition").values()
     (container,) = task["ContainerDefinitions"]
-    secrets = {secret["Name"]: secret["ValueFrom"]["Fn::Sub"] for secret in container["Secrets"]}
-    assert {"PGPASSWORD", "REDIS_PASSWORD"} <= set(secrets)
-    assert not {variable["Name"] for variable in container["Environment"]} & set(secrets)
+    told = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
+    assert told["DATABASE_SECRET_ARN"] == {"Ref": "DatabaseSecretArn"}
+    assert told["REDIS_SECRET_ARN"] == {"Ref": "RedisSecretArn"}
+    # What ECS reads at the start would stay what it was.
+    assert "Secrets" not in container
+    assert not [name for name in told if "PASSWORD" in name]

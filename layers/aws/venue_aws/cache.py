@@ -5,18 +5,22 @@ fenced by the writer's epoch, in Redis itself: an owner that was overtaken and d
 are ticks, sizes lots, times µs since 1970 UTC; a market that has never been written reads as None.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 import msgspec
 import redis
 from redis.backoff import NoBackoff
+from redis.commands.core import Script
+from redis.credentials import UsernamePasswordCredentialProvider
 from redis.retry import Retry
 
 from venue import wire
 from venue.events import Traded
 from venue.ports import Top
 from venue.products import MarketStatus, Product
+from venue_aws.logins import Logins, SecretAway
 
 LEVELS_MAX = 500
 ORDERS_MAX = 1000
@@ -25,6 +29,19 @@ TRADES_MAX = 100
 
 class CacheDown(Exception):
     """Redis did not answer in time, or not at all."""
+
+
+class CacheLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """The Redis secret's content."""
+
+    host: str
+    port: int
+    username: str = "default"
+    password: str = ""
+    tls: bool = False
+
+    def __repr__(self) -> str:
+        return f"CacheLogin({self.username!r})"
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,32 +141,48 @@ return 1
 class Cache:
     """Typed access to Redis. Blocking; every method raises CacheDown when Redis is away."""
 
-    def __init__(self, client: redis.Redis) -> None:
-        self._client = client
-        self._publish_owner = client.register_script(_PUBLISH_OWNER)
-        self._publish = client.register_script(_PUBLISH)
+    def __init__(self, connect: Callable[[], redis.Redis]) -> None:
+        self._connect = connect
 
     @classmethod
     def connect(cls, *, host: str, port: int, password: str = "", tls: bool = False, timeout_ms: int = 100) -> "Cache":
         """Make a client. It connects on first use, and again after a loss; `timeout_ms` bounds every wait."""
         return cls(
-            redis.Redis(
-                host=host,
-                port=port,
-                password=password or None,
-                ssl=tls,
-                socket_timeout=timeout_ms / 1000,
-                socket_connect_timeout=timeout_ms / 1000,
-                socket_keepalive=True,
-                retry=Retry(NoBackoff(), 1),  # one more try: a kept connection may have been closed meanwhile
-            )
+            lambda: redis.Redis(host=host, port=port, password=password or None, ssl=tls, **_bounded(timeout_ms))
         )
+
+    @classmethod
+    def follow(cls, logins: Logins[CacheLogin], *, timeout_ms: int = 100) -> "Cache":
+        """The same with a login that changes: each connection asks for it, and for another one where it is refused.
+
+        The address is that of the first login.
+        """
+
+        def enter(connection: redis.Connection) -> None:
+            try:
+                login = logins.now()
+            except SecretAway as error:
+                raise redis.ConnectionError("the login is not to be had") from error
+            try:
+                _show(connection, login)
+            except redis.AuthenticationError:
+                another = logins.instead_of(login)
+                if another is None:
+                    raise
+                _show(connection, another)
+
+        def connect() -> redis.Redis:
+            first = logins.now()
+            known: Any = {"redis_connect_func": enter}
+            return redis.Redis(host=first.host, port=first.port, ssl=first.tls, **known, **_bounded(timeout_ms))
+
+        return cls(connect)
 
     # What the functions read.
 
     def glance(self, product_id: str) -> Glance:
         """Give a product's rules, the top of its book and all owners in one round trip."""
-        pipe = self._client.pipeline(transaction=False)
+        pipe = self._pipeline()
         pipe.hget(_PRODUCTS, product_id)
         pipe.get(f"top:{product_id}")
         pipe.hgetall(_OWNERS)
@@ -162,21 +195,21 @@ class Cache:
 
     def products(self) -> list[Product]:
         """Give the rules of all products, by id. Empty when nothing has been written yet."""
-        pipe = self._client.pipeline(transaction=False)
+        pipe = self._pipeline()
         pipe.hvals(_PRODUCTS)
         (values,) = _answer(pipe)
         return sorted((wire.PRODUCT.decode(value) for value in values), key=lambda product: product.id)
 
     def states(self) -> dict[str, MarketStatus]:
         """Give the state of every market that has been written."""
-        pipe = self._client.pipeline(transaction=False)
+        pipe = self._pipeline()
         pipe.hgetall(_STATES)
         (values,) = _answer(pipe)
         return {name.decode(): msgspec.convert(value.decode(), MarketStatus) for name, value in values.items()}
 
     def owners(self) -> dict[int, Owner]:
         """Give the owner of every shard."""
-        pipe = self._client.pipeline(transaction=False)
+        pipe = self._pipeline()
         pipe.hgetall(_OWNERS)
         (owners,) = _answer(pipe)
         return _owners(owners)
@@ -198,7 +231,7 @@ class Cache:
 
     def trades(self, product_id: str, *, limit: int = TRADES_MAX) -> list[Traded]:
         """Give the last trades, newest first, at most TRADES_MAX."""
-        pipe = self._client.pipeline(transaction=False)
+        pipe = self._pipeline()
         pipe.lrange(f"trades:{product_id}", 0, limit - 1)
         (values,) = _answer(pipe)
         return [_TRADED.decode(value) for value in values]
@@ -227,13 +260,47 @@ class Cache:
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        if "_client" in self.__dict__:
+            self._client.close()
+
+    @cached_property
+    def _client(self) -> redis.Redis:
+        try:
+            return self._connect()
+        except SecretAway as error:
+            raise CacheDown("the login is not to be had") from error
+
+    @cached_property
+    def _publish_owner(self) -> Script:
+        return self._client.register_script(_PUBLISH_OWNER)
+
+    @cached_property
+    def _publish(self) -> Script:
+        return self._client.register_script(_PUBLISH)
+
+    def _pipeline(self) -> Any:
+        return self._client.pipeline(transaction=False)
 
     def _get(self, key: str) -> bytes | None:
-        pipe = self._client.pipeline(transaction=False)
+        pipe = self._pipeline()
         pipe.get(key)
         (value,) = _answer(pipe)
         return value if isinstance(value, bytes) else None
+
+
+def _bounded(timeout_ms: int) -> dict[str, Any]:
+    return {
+        "socket_timeout": timeout_ms / 1000,
+        "socket_connect_timeout": timeout_ms / 1000,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 1),  # one more try: a kept connection may have been closed meanwhile
+    }
+
+
+def _show(connection: redis.Connection, login: CacheLogin) -> None:
+    """Say who we are on a new connection. Raises AuthenticationError where that is refused; one may try again."""
+    connection.credential_provider = UsernamePasswordCredentialProvider(login.username, login.password)
+    connection.on_connect()  # type: ignore[no-untyped-call]
 
 
 def _answer(pipe: Any) -> list[Any]:

@@ -1,5 +1,6 @@
 """One kept-open connection to PostgreSQL, for functions: they read the journal, and reconcile keeps sums of it."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, LiteralString
 
@@ -8,7 +9,8 @@ import psycopg
 from psycopg.rows import BaseRowFactory
 
 from venue.errors import Unavailable
-from venue_aws.patience import JOURNAL_CONNECT_S, JOURNAL_STATEMENT_S
+from venue_aws.logins import SecretAway
+from venue_aws.patience import JOURNAL_CONNECT_S, JOURNAL_STATEMENT_S, REFUSAL_S
 
 STATEMENT_TIMEOUT_MS = JOURNAL_STATEMENT_S * 1000
 
@@ -27,22 +29,32 @@ class DatabaseLogin(msgspec.Struct, frozen=True, kw_only=True):
     password: str
     dbname: str
 
+    def __repr__(self) -> str:
+        return f"DatabaseLogin({self.username!r})"
+
+
+def _no_other(_: DatabaseLogin) -> None:
+    """For a login that never changes."""
+
 
 class Database:
     """Statements, one at a time, each a transaction of its own. Connects on first use and again after a loss.
 
-    `login` is asked for every new connection, so that a rotated password is found. It only reads, unless `writes`; a
-    statement that writes may then run twice, when the connection is lost before it is answered.
+    `login` is asked for every new connection, and `instead_of` once more for another where one is refused: see
+    venue_aws.logins. It only reads, unless `writes`; a statement that writes may then run twice, when the connection is
+    lost before it is answered.
     """
 
     def __init__(
         self,
         login: Callable[[], DatabaseLogin],
         *,
+        instead_of: Callable[[DatabaseLogin], DatabaseLogin | None] = _no_other,
         statement_timeout_ms: int = STATEMENT_TIMEOUT_MS,
         writes: bool = False,
     ) -> None:
         self._login = login
+        self._instead_of = instead_of
         self._statement_timeout_ms = statement_timeout_ms
         self._read_only = "off" if writes else "on"
         self._connection: psycopg.Connection[Any] | None = None
@@ -80,7 +92,21 @@ class Database:
             return cursor.execute(query, parameters).fetchall()
 
     def _connect(self) -> psycopg.Connection[Any]:
-        login = self._login()
+        try:
+            login = self._login()
+        except SecretAway as error:
+            raise _unavailable() from error
+        began = time.monotonic()
+        try:
+            return self._open(login)
+        except psycopg.OperationalError:
+            # Whatever the reason: libpq tells it in words only. Where it was not the login, no other will be found.
+            another = self._instead_of(login) if time.monotonic() - began < REFUSAL_S else None
+            if another is None:
+                raise
+        return self._open(another)
+
+    def _open(self, login: DatabaseLogin) -> psycopg.Connection[Any]:
         connection = psycopg.connect(
             host=login.host,
             port=login.port,

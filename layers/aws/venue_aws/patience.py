@@ -22,10 +22,12 @@ SECRET_READ_S: Final = 1.5
 SECRET_S: Final = CONNECT_S + SECRET_READ_S
 
 # PostgreSQL. A kept connection whose other end is gone is noticed after the time of a statement; then a new one is made
-# with a secret read anew. libpq takes whole seconds, and no fewer than two.
+# with a secret read anew. A login that is refused is refused at once, and only then tried again with another; for that
+# the secret is read twice at most (venue_aws.logins). libpq takes whole seconds, and no fewer than two.
 JOURNAL_CONNECT_S: Final = 2
 JOURNAL_STATEMENT_S: Final = 3
-JOURNAL_S: Final = JOURNAL_STATEMENT_S + SECRET_S + JOURNAL_CONNECT_S + JOURNAL_STATEMENT_S
+REFUSAL_S: Final = 0.5
+JOURNAL_S: Final = JOURNAL_STATEMENT_S + 2 * REFUSAL_S + SECRET_S + JOURNAL_CONNECT_S + JOURNAL_STATEMENT_S
 
 # DynamoDB: two attempts, and up to a second between them. Contention is answered fast; after a second of it no more
 # attempts begin.

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import msgspec
 
 from venue_aws import patience
+from venue_aws.logins import SecretAway, login_of, secret_reader, secrets_client
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from venue_aws.database import Database, DatabaseLogin
     from venue_aws.endings import EndingSessions
     from venue_aws.history import History
+    from venue_aws.logins import Logins
     from venue_aws.markets import Markets
     from venue_aws.queues import EventsQueue
     from venue_aws.records import Records
@@ -112,25 +114,15 @@ def clock() -> int:
     return time.time_ns() // 1000
 
 
-def secret(arn: str) -> dict[str, Any]:
-    """Read a secret's JSON object, as it is now."""
-    found: dict[str, Any] = msgspec.json.decode(secrets().get_secret_value(SecretId=arn)["SecretString"])
-    return found
-
-
 @cache
 def redis() -> "Cache":
     """Redis."""
-    from venue_aws.cache import Cache
+    from venue_aws.cache import Cache, CacheLogin
 
-    found = secret(settings().need("redis_secret_arn"))
-    return Cache.connect(
-        host=found["host"],
-        port=int(found["port"]),
-        password=found.get("password", ""),
-        tls=bool(found.get("tls")),
-        timeout_ms=patience.REDIS_MS,
-    )
+    logins = login_of(secret_reader(secrets, settings().need("redis_secret_arn")), CacheLogin)
+    with suppress(SecretAway):  # then at the first request
+        logins.now()
+    return Cache.follow(logins, timeout_ms=patience.REDIS_MS)
 
 
 @cache
@@ -138,7 +130,8 @@ def database() -> "Database":
     """The journal's database, read only."""
     from venue_aws.database import Database
 
-    return Database(_login())
+    logins = _database_logins()
+    return Database(logins.now, instead_of=logins.instead_of)
 
 
 @cache
@@ -336,17 +329,18 @@ def ledger_database() -> "Database":
     """The journal's database, for the sums that reconciliation keeps."""
     from venue_aws.database import Database
 
-    return Database(_login(), statement_timeout_ms=patience.LEDGER_STATEMENT_S * 1000, writes=True)
+    logins, timeout_ms = _database_logins(), patience.LEDGER_STATEMENT_S * 1000
+    return Database(logins.now, instead_of=logins.instead_of, statement_timeout_ms=timeout_ms, writes=True)
 
 
-def _login() -> "Callable[[], DatabaseLogin]":
+@cache
+def _database_logins() -> "Logins[DatabaseLogin]":
     from venue_aws.database import DatabaseLogin
 
-    arn = settings().need("database_secret_arn")
+    read = secret_reader(secrets, settings().need("database_secret_arn"))
     # The secret names the cluster itself, as its rotation needs it. A proxy has the same users, and always this port.
     proxy = {"host": settings().database_proxy, "port": 5432} if settings().database_proxy else {}
-    # Secrets Manager's own rotation keeps further fields in the secret, and may write the port as text.
-    return lambda: msgspec.convert(secret(arn) | proxy, DatabaseLogin, strict=False)
+    return login_of(read, DatabaseLogin, **proxy)
 
 
 @cache
@@ -383,7 +377,7 @@ def canary() -> "Canary":
     sign_in = SignIn.connect(
         pool=settings().need("user_pool_id"),
         app=settings().need("user_pool_client_id"),
-        credentials=lambda: msgspec.convert(secret(arn), Credentials),
+        credentials=login_of(secret_reader(secrets, arn), Credentials).now,
     )
     return Canary(url=settings().need("api_url"), product_id=settings().need("canary_product"), token=sign_in.token)
 
@@ -416,9 +410,6 @@ def sqs() -> "SQSClient":
     return boto3.client("sqs", region_name=region(), config=patience.once(read_s=patience.QUEUE_READ_S))
 
 
-@cache
 def secrets() -> "SecretsManagerClient":
     """Secrets Manager, for a caller who waits."""
-    import boto3
-
-    return boto3.client("secretsmanager", region_name=region(), config=patience.once(read_s=patience.SECRET_READ_S))
+    return secrets_client(region())
