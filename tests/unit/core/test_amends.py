@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from tests.unit.core.floor import ACME_USD, Floor, done, kinds, queue, trades
+from tests.naive.bounds import makers_max
+from tests.unit.core.floor import ACME_USD, Floor, done, kinds, levels, queue, trades
 from venue.commands import AmendOrder
 from venue.events import AmendRefused, AnyEvent, OrderChanged, StopActivated
 from venue.money import UNITS_MAX
@@ -173,6 +174,16 @@ def test_a_waiting_stop_order_is_amended_unseen_and_keeps_its_time() -> None:
     floor.sell("more", 20, 111)
     activated = [event.order_id for event in floor.buy("t", 1, 105) if isinstance(event, StopActivated)]
     assert activated == ["first", "second"]
+
+
+def test_a_level_is_told_once_where_an_amend_cuts_it_and_wakes_who_trades_there() -> None:
+    floor = three_bids()
+    floor.sell("stop", 2, None, type="market", stop="loss", stop_price=100)
+    with makers_max(1):
+        floor.sell("print", 1, 100)
+    events = floor.amend("A", "ann", size=5)
+    assert trades(events) == [("A", 2, 100)]
+    assert levels(events) == [("buy", 100, 22)]
 
 
 def test_rules_of_the_product_hold_for_amends_as_well() -> None:

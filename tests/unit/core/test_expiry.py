@@ -66,6 +66,23 @@ def test_many_cancelled_orders_leave_nothing_behind() -> None:
     assert done(floor.expire(10**9)) == [("stays", "expired", 1)]
 
 
+def test_what_is_remembered_of_times_does_not_grow_with_the_orders_that_are_done() -> None:
+    floor = Floor()
+    for number in range(100):
+        floor.buy(f"stays{number}", 1, 100, account="cat", time_in_force="GTT", expire_at=10**7)
+    for number in range(201):
+        gtt(floor, f"first{number}", 10**8)
+    floor.cancel_all("ann")
+    remembered = []
+    for number in range(200):
+        gtt(floor, f"one{number}", 10**8)
+        floor.cancel(f"one{number}", "ann")
+        gtt(floor, f"other{number}", 10**8)
+        floor.cancel_all("ann")
+        remembered.append(len(floor.engine._register._timed))
+    assert max(remembered) < 3 * 100
+
+
 def test_one_expire_takes_so_many_and_the_next_the_others() -> None:
     floor = Floor()
     for number in range(EXPIRED_MAX + 1):

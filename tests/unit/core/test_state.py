@@ -11,6 +11,7 @@ import pytest
 from matcher.core import state
 from matcher.core.engine import Engine
 from matcher.core.working import WorkingOrder
+from tests.naive.bounds import makers_max
 from tests.unit.core.floor import Floor, kinds, refused, trades
 from venue.commands import Deposit, ListProduct, PlaceOrder
 from venue.money import UNITS_MAX
@@ -75,6 +76,21 @@ def test_what_this_version_and_the_one_before_have_saved_is_read_and_goes_on() -
         assert trades(floor.status("trading")) == [("ice", 1, 101)]
         assert floor.buy("gone", 1, 100) == []
     assert Engine.restore(saved[state.VERSION].read_bytes(), done_max=3).digest() == everything().engine.digest()
+
+
+def test_an_uncross_that_is_not_through_is_saved_without_names_and_goes_on() -> None:
+    floor = Floor()
+    floor.status("auction", reference=100)
+    for number in range(2):
+        floor.buy(f"bid-{number}", 1, 100)
+        floor.sell(f"ask-{number}", 1, 100)
+    with makers_max(1):
+        floor.status("trading")
+    saved = floor.engine.save()
+    # The book's last column. A program that looked for names would not read what those before it have saved.
+    assert msgspec.msgpack.decode(saved)[4][0][-1] == [100, "trading", None, "command"]
+    floor.engine = Engine.restore(saved)
+    assert trades(floor.expire(floor.at + 1)) == [("bid-1", 1, 100)]
 
 
 def test_a_state_is_compact() -> None:

@@ -133,7 +133,12 @@ def test_it_is_saved_with_the_state() -> None:
 
 def test_setting_it_again_and_again_leaves_nothing_behind() -> None:
     floor = Floor()
-    for _ in range(10_000):
-        switch(floor, 1_000_000)
-    line = floor.engine._register.switches._line
-    assert len(line) < 200
+    for number in range(200):
+        switch(floor, 1_000_000, f"left{number}")
+    for number in range(200):
+        switch(floor, 0, f"left{number}")
+    remembered = []
+    for number in range(1_000):
+        switch(floor, 1_000_000, f"account{number % 100}")
+        remembered.append(len(floor.engine._register.switches._line))
+    assert max(remembered) < 3 * 100
