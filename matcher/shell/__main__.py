@@ -13,7 +13,7 @@ from matcher.shell import access, wiring
 from matcher.shell import log as logs
 from matcher.shell.catalogue import BadCatalogue, load
 from matcher.shell.child import write_checkpoint
-from matcher.shell.intake import application
+from matcher.shell.intake import Intake, application
 from matcher.shell.poller import WAIT_S
 from matcher.shell.server import http_server
 from matcher.shell.service import Matcher
@@ -53,7 +53,8 @@ async def serve(settings: wiring.Settings) -> None:
         shards=settings.shards,
         shards_max=settings.shards_max,
     )
-    server = http_server(application(matcher), host=settings.host, port=settings.port)
+    shortcut = Intake(matcher.sequencer)
+    server = http_server(application(matcher), shortcut=shortcut, host=settings.host, port=settings.port)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, matcher.stop)

@@ -1,11 +1,14 @@
 """HTTP: POST /shards/<n>/commands, and what a load balancer and an operator ask. The sequencer does the work.
 
-The route is a bare ASGI application inside Starlette: with one order a request, every layer in between shows.
+With one order a request every layer in between shows: commands take the server's shortcut where they can, and otherwise
+go to a bare ASGI application inside Starlette. Both say the same.
 """
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -16,9 +19,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from matcher.shell.errors import MatcherError, OutcomeUnknown, UnknownShard
+from matcher.shell.errors import MatcherError, UnknownShard
 from matcher.shell.request import BODY_BYTES_MAX, Unreadable, read_many, read_one
 from matcher.shell.sequencer import Sequencer
+from matcher.shell.server import Answer
 from venue.commands import AnyCommand
 from venue_aws import correlation
 
@@ -27,7 +31,8 @@ log = logging.getLogger("matcher.intake")
 _encode = msgspec.json.Encoder().encode
 
 _FOLLOWED: Final = correlation.HEADER.lower().encode()
-_JSON: Final = (b"content-type", b"application/json")
+# A path of the shortcut; what is written otherwise goes by Starlette's routes.
+_COMMANDS: Final = re.compile(r"/shards/([0-9]{1,9})/commands").fullmatch
 
 
 class Service(Protocol):
@@ -51,7 +56,7 @@ class Service(Protocol):
 
 
 class Intake:
-    """One command or an array of them; answered after the journal has them."""
+    """One command or an array of them; answered after the journal has them. The server's Shortcut for them, too."""
 
     def __init__(self, sequencer: Callable[[int], Sequencer]) -> None:
         self._sequencer = sequencer
@@ -63,43 +68,53 @@ class Intake:
         if message.get("more_body") or len(body) > BODY_BYTES_MAX:
             whole = await _rest(body, receive)
             if whole is None:
-                await _answer(send, 413, _problem("too_large", f"a body has at most {BODY_BYTES_MAX} bytes"))
+                await _send(send, Answer(413, _problem("too_large", f"a body has at most {BODY_BYTES_MAX} bytes")))
                 return
             body = whole
+        outcome = self.submit(scope["path_params"]["shard"], scope["headers"], body)
+        with suppress(Unreadable, MatcherError):
+            await outcome
+        await _send(send, self.answer(outcome))
+
+    def take(self, scope: Scope, body: bytes) -> asyncio.Future[bytes] | None:
+        """Put in line what a request brings, as Shortcut promises; None for one to somewhere else, or too large."""
+        found = _COMMANDS(scope["path"]) if scope["method"] == "POST" and len(body) <= BODY_BYTES_MAX else None
+        return None if found is None else self.submit(int(found[1]), scope["headers"], body)
+
+    def submit(self, shard: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> asyncio.Future[bytes]:
+        """Put the body's commands in line. The future gives the outcomes, or Unreadable or MatcherError."""
         try:
-            sequencer = self._sequencer(scope["path_params"]["shard"])
-            commands = [read_one(body)] if body[:1] == b"{" else read_many(body)
-            for name, value in scope["headers"]:
+            sequencer = self._sequencer(shard)
+            is_one = body[:1] == b"{"
+            commands = [read_one(body)] if is_one else read_many(body)
+            for name, value in headers:
                 if name == _FOLLOWED:
                     tell(value.decode("ascii", "replace")[:64], commands)
-            if body[:1] == b"{":
-                answer = await sequencer.submit(commands[0])
-            else:
-                answer = await _all(sequencer, commands)
-        except Unreadable as error:
-            await _answer(send, 400, _problem("malformed", str(error)))
-        except UnknownShard as error:
-            await _answer(send, 404, _problem(error.code, str(error)))
-        except MatcherError as error:
-            await _answer(send, 503, _problem(error.code, str(error)), (b"retry-after", b"1"))
-        else:
-            await _answer(send, 200, answer)
+            return sequencer.submit(commands[0]) if is_one else sequencer.submit_all(commands)
+        except (Unreadable, MatcherError) as error:
+            refused: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
+
+    def answer(self, outcome: asyncio.Future[bytes]) -> Answer:
+        """Give the answer for what `submit` gave, once that is done."""
+        match outcome.exception():
+            case None:
+                return Answer(200, outcome.result())
+            case Unreadable() as error:
+                return Answer(400, _problem("malformed", str(error)))
+            case UnknownShard() as error:
+                return Answer(404, _problem(error.code, str(error)))
+            case MatcherError() as error:
+                return Answer(503, _problem(error.code, str(error)), retry=True)
+            case error:
+                raise error
 
 
 def tell(followed: str, commands: Sequence[AnyCommand]) -> None:
     """Write a line for commands whose client follows them; there is none for any other."""
     orders = [order for command in commands if (order := getattr(command, "order_id", None))]
     log.info("commands_taken", extra={"correlation_id": followed, "orders": orders})
-
-
-async def _all(sequencer: Sequencer, commands: list[AnyCommand]) -> bytes:
-    """Submit an array; the outcomes in the same order. Fails as a whole when one of them does."""
-    outcomes = await asyncio.gather(*sequencer.submit_all(commands), return_exceptions=True)
-    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    if failures:
-        # When one outcome is unknown, that of the array is.
-        raise next((failure for failure in failures if isinstance(failure, OutcomeUnknown)), failures[0])
-    return b"[" + b",".join(outcome for outcome in outcomes if isinstance(outcome, bytes)) + b"]"
 
 
 async def _rest(body: bytes, receive: Receive) -> bytes | None:
@@ -120,10 +135,9 @@ def _problem(code: str, message: str) -> bytes:
     return _encode({"code": code, "message": message})
 
 
-async def _answer(send: Send, status: int, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [_JSON, length, *headers]})
-    await send({"type": "http.response.body", "body": body})
+async def _send(send: Send, answer: Answer) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers()})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def application(service: Service) -> Starlette:

@@ -18,19 +18,16 @@ from typing import Any, Final
 import msgspec
 
 from matcher.core.engine import Engine
+from matcher.shell.batch import Batch, Look, Outcomes, Waiting
 from matcher.shell.chain import Chain
 from matcher.shell.errors import MatcherError, NotOwner, OutcomeUnknown, Overloaded
 from matcher.shell.journal import Entry, Journal
 from matcher.shell.outcome import outcome_of
 from venue.commands import AnyCommand, Expire
-from venue.events import AnyEvent, CancelRefused, LevelChanged, OrderDone, OrderRested, ProductListed, Traded
-from venue.ledger import Posting, postings
-from venue.products import Product
+from venue.events import AnyEvent
 
 log = logging.getLogger("matcher.sequencer")
 
-BATCH_COMMANDS_MAX: Final = 256
-BATCH_EVENTS_MAX: Final = 4096
 WAITING_MAX: Final = 4096
 
 type Clock = Callable[[], int]
@@ -39,60 +36,6 @@ type Committed = Callable[[list[AnyEvent]], None]
 
 _encode = msgspec.json.Encoder().encode
 _stamp = msgspec.structs.force_setattr
-
-
-class _Look(msgspec.Struct):
-    """A question to the engine, asked at a batch boundary and answered when that state is durable."""
-
-    ask: Callable[[Engine, int], Any]
-    answer: asyncio.Future[Any]
-    found: Any = None
-
-
-class _Batch:
-    """Commands that will be committed together, and the answers that wait for it."""
-
-    __slots__ = ("answers", "at", "commands", "events", "looks", "postings", "products", "touched", "trades")
-
-    def __init__(self) -> None:
-        self.at = 0
-        self.commands: list[AnyCommand] = []
-        self.events: list[AnyEvent] = []
-        self.trades: list[Traded] = []
-        self.postings: list[Posting] = []
-        self.products: list[Product] = []
-        self.touched: set[str] = set()
-        self.answers: list[tuple[asyncio.Future[bytes], bytes]] = []
-        self.looks: list[_Look] = []
-
-    def is_full(self) -> bool:
-        return len(self.answers) >= BATCH_COMMANDS_MAX or len(self.events) >= BATCH_EVENTS_MAX
-
-    def is_empty(self) -> bool:
-        return not (self.answers or self.commands or self.looks)
-
-    def add(self, command: AnyCommand, events: list[AnyEvent], engine: Engine) -> None:
-        """Take on a command that made something happen."""
-        self.at = command.at
-        self.commands.append(command)
-        self.events += events
-        for event in events:
-            if isinstance(event, OrderRested | OrderDone):
-                self.touched.add(event.order_id)
-                self.postings += postings(event, engine.product(event.product_id))
-                continue
-            if isinstance(event, LevelChanged | CancelRefused):
-                continue
-            product_id = getattr(event, "product_id", None)
-            self.postings += postings(event, engine.product(product_id) if product_id is not None else None)
-            if isinstance(event, Traded):
-                self.trades.append(event)
-                self.touched.add(event.maker_order_id)
-                self.touched.add(event.taker_order_id)
-            elif isinstance(event, ProductListed):
-                self.products.append(event.product)
-            elif (order_id := getattr(event, "order_id", None)) is not None:
-                self.touched.add(order_id)
 
 
 class Sequencer:
@@ -126,9 +69,9 @@ class Sequencer:
         self.commands_max: int | None = None
         self._committed = committed
         self._still_mine = still_mine
-        self._open = _Batch()
-        self._under_way: _Batch | None = None
-        self._overflow: deque[tuple[AnyCommand, asyncio.Future[bytes]]] = deque()
+        self._open = Batch()
+        self._under_way: Batch | None = None
+        self._overflow: deque[tuple[AnyCommand, Waiting]] = deque()
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._closed: str | None = None
@@ -155,25 +98,24 @@ class Sequencer:
         The command's `at` is stamped. Raises Refused; the future raises Refused (surely not executed) or
         OutcomeUnknown.
         """
-        if self._closed is not None:
-            raise NotOwner(self._closed)
-        if len(self._overflow) >= WAITING_MAX:
-            raise Overloaded("too many commands are waiting")
-        if self.commands_max is not None and self._commands >= self.commands_max:
-            raise Overloaded("the journal has run too far ahead of its checkpoints")
+        self._admit(1)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        if self._overflow or not self._is_free():
-            self._overflow.append((command, future))
-        else:
-            self._apply(command, future)
+        self._take(command, future)
         self._wake.set()
         return future
 
-    def submit_all(self, commands: Sequence[AnyCommand]) -> list[asyncio.Future[bytes]]:
-        """Put several commands in line, one right after the other: all of them, or it raises Refused for all."""
-        if len(self._overflow) + len(commands) > WAITING_MAX:
-            raise Overloaded("too many commands are waiting")
-        return [self.submit(command) for command in commands]
+    def submit_all(self, commands: Sequence[AnyCommand]) -> asyncio.Future[bytes]:
+        """Put several commands in line, one right after the other; the future gives their outcomes as a JSON array.
+
+        All of them are taken or, where it raises, none. It fails as a whole when one of them does; when one outcome is
+        unknown, that of the array is.
+        """
+        self._admit(len(commands))
+        outcomes = Outcomes(len(commands))
+        for command in commands:
+            self._take(command, outcomes)
+        self._wake.set()
+        return outcomes.future
 
     def pass_time(self, *, auctions: bool = False) -> None:
         """Do what is due by now, as far as the open batch has room. `auctions`: let them tell how they stand."""
@@ -192,7 +134,7 @@ class Sequencer:
         if self._closed is not None:
             raise NotOwner(self._closed)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._open.looks.append(_Look(ask, future))
+        self._open.looks.append(Look(ask, future))
         self._wake.set()
         return await future
 
@@ -219,8 +161,25 @@ class Sequencer:
         self._wake.set()
         await self._drained.wait()
 
+    def _admit(self, commands: int) -> None:
+        """Raise Refused unless so many more may be put in line."""
+        if self._closed is not None:
+            raise NotOwner(self._closed)
+        if len(self._overflow) + commands > WAITING_MAX:
+            raise Overloaded("too many commands are waiting")
+        if self.commands_max is not None and self._commands >= self.commands_max:
+            raise Overloaded("the journal has run too far ahead of its checkpoints")
+
+    def _take(self, command: AnyCommand, waiting: Waiting) -> None:
+        if self._overflow or not self._is_free():
+            self._overflow.append((command, waiting))
+        else:
+            self._apply(command, waiting)
+
     def _is_free(self) -> bool:
         """Whether the open batch takes a command now. What is due by now goes into it first."""
+        if self._broken is not None:
+            return False
         self._at = max(self._at, self._clock())
         batch = self._open
         while not batch.is_full():
@@ -237,7 +196,7 @@ class Sequencer:
         """Let time pass in the books; whether anything happened."""
         return self._apply(Expire(), None)
 
-    def _apply(self, command: AnyCommand, future: asyncio.Future[bytes] | None) -> bool:
+    def _apply(self, command: AnyCommand, waiting: Waiting | None) -> bool:
         """Do what is asked, as of the time that was taken last; whether anything happened."""
         _stamp(command, "at", self._at)
         batch = self._open
@@ -246,15 +205,15 @@ class Sequencer:
             events = self._engine.apply(command)
             if events:
                 batch.add(command, events, self._engine)
-            if future is not None:
+            if waiting is not None:
                 outcome = _encode(outcome_of(self._engine, command, events))
         except Exception as error:
             # The books may be half changed, so nothing of the open batch may reach the journal any more.
             log.exception("command_broke_the_engine", extra={"command": command})
             self._closed = "this matcher has failed"
             self._broken = error
-        if future is not None:
-            batch.answers.append((future, outcome))
+        if waiting is not None:
+            batch.answers.append((waiting, outcome))
         return bool(events)
 
     async def _commit(self) -> None:
@@ -272,20 +231,20 @@ class Sequencer:
             # Nothing happened, so no statement meets the fence: what is answered may be what a successor has changed.
             await self._still_mine()
         self._under_way = None
-        for future, outcome in batch.answers:
-            if not future.done():
-                future.set_result(outcome)
+        for waiting, outcome in batch.answers:
+            if not waiting.done():
+                waiting.set_result(outcome)
         for look in batch.looks:
             if not look.answer.done():
                 look.answer.set_result(look.found)
 
-    def _seal(self) -> tuple[_Batch, Entry | None]:
+    def _seal(self) -> tuple[Batch, Entry | None]:
         """Close the open batch, with the state as it stands right after it, and open the next."""
         batch = self._open
         entry = self._entry(batch) if batch.events else None
         for look in batch.looks:
             look.found = look.ask(self._engine, self._sequence if entry is None else entry.sequence)
-        self._open = _Batch()
+        self._open = Batch()
         return batch, entry
 
     def _refill(self) -> None:
@@ -293,7 +252,7 @@ class Sequencer:
         while self._overflow and self._is_free():
             self._apply(*self._overflow.popleft())
 
-    def _entry(self, batch: _Batch) -> Entry:
+    def _entry(self, batch: Batch) -> Entry:
         sequence, commands, events = self._sequence + 1, _encode(batch.commands), _encode(batch.events)
         self._commands += len(batch.commands)
         return Entry(
@@ -313,18 +272,18 @@ class Sequencer:
         self._closed = "this matcher has stepped down"
         sent = NotOwner if isinstance(error, NotOwner) else OutcomeUnknown
         if self._under_way is not None:
-            for future, _ in self._under_way.answers:
-                _refuse(future, sent("the journal did not confirm the commit"))
+            for waiting, _ in self._under_way.answers:
+                _refuse(waiting, sent("the journal did not confirm the commit"))
             for look in self._under_way.looks:
                 _refuse(look.answer, NotOwner(self._closed))
-        for future, _ in self._open.answers:
-            _refuse(future, NotOwner(self._closed))
+        for waiting, _ in self._open.answers:
+            _refuse(waiting, NotOwner(self._closed))
         for look in self._open.looks:
             _refuse(look.answer, NotOwner(self._closed))
-        for _, future in self._overflow:
-            _refuse(future, NotOwner(self._closed))
+        for _, waiting in self._overflow:
+            _refuse(waiting, NotOwner(self._closed))
 
 
-def _refuse(future: asyncio.Future[Any], error: MatcherError) -> None:
-    if not future.done():
-        future.set_exception(error)
+def _refuse(waiting: asyncio.Future[Any] | Outcomes, error: MatcherError) -> None:
+    if not waiting.done():
+        waiting.set_exception(error)

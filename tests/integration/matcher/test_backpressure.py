@@ -12,8 +12,9 @@ import pytest
 from mypy_boto3_sqs import SQSClient
 
 from local.state import State
+from matcher.shell.batch import BATCH_COMMANDS_MAX
 from matcher.shell.request import COMMANDS_MAX
-from matcher.shell.sequencer import BATCH_COMMANDS_MAX, WAITING_MAX
+from matcher.shell.sequencer import WAITING_MAX
 from tests.cluster.database import NewDatabase
 from tests.cluster.flow import BTC_USD, flow, limit
 from tests.cluster.proxy import Proxy

@@ -7,7 +7,7 @@ import msgspec
 
 from matcher.core import engine
 from matcher.core.admission import refusal
-from matcher.shell import sequencer
+from matcher.shell import batch
 from tests.simulation import watch
 from tests.simulation.bugs.bug import Bug
 from venue.commands import PlaceOrder
@@ -54,7 +54,7 @@ def _kept(event: AnyEvent, product: Product | None) -> Iterator[Posting]:
 
 def _for_all(wrong: Callable[[AnyEvent, Product | None], Iterator[Posting]]) -> list[tuple[Any, str, Any]]:
     """In the auditor's arithmetic as well: then only the sums can tell."""
-    return [(sequencer, "postings", wrong), (watch, "postings", wrong)]
+    return [(batch, "postings", wrong), (watch, "postings", wrong)]
 
 
 POSTINGS: Final = [
@@ -64,13 +64,13 @@ POSTINGS: Final = [
         [(engine, "refusal", _however_late)],
         ("clock_forward",),
     ),
-    Bug("refusal_keeps_hold", "A refused order's hold is not given back.", [(sequencer, "postings", _no_refunds)]),
+    Bug("refusal_keeps_hold", "A refused order's hold is not given back.", [(batch, "postings", _no_refunds)]),
     Bug(
         "fee_to_nobody",
         "Fees are taken, and nobody has them.",
-        [(sequencer, "postings", _but(lambda posting: None if posting.account == FEES else posting))],
+        [(batch, "postings", _but(lambda posting: None if posting.account == FEES else posting))],
     ),
-    Bug("release_rounded", "What is released is rounded down.", [(sequencer, "postings", _but(_rounded))]),
+    Bug("release_rounded", "What is released is rounded down.", [(batch, "postings", _but(_rounded))]),
     Bug("amend_releases_twice", "What an amend gives back of a hold is given back twice.", _for_all(_twice)),
     Bug("refused_amend_keeps_hold", "What was held for a refused amend is not given back.", _for_all(_kept)),
 ]

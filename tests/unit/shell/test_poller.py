@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from matcher.core.engine import Engine
+from matcher.shell.batch import BATCH_COMMANDS_MAX
 from matcher.shell.errors import NotOwner, Overloaded
 from matcher.shell.journal import Entry
 from matcher.shell.lane import AWAY_S, HOLD_S, LANE_MAX
 from matcher.shell.poller import Poller
-from matcher.shell.sequencer import BATCH_COMMANDS_MAX, WAITING_MAX, Sequencer
+from matcher.shell.sequencer import WAITING_MAX, Sequencer
 from venue import wire
 from venue.commands import AnyCommand, Deposit
 from venue_aws.queues import Message, QueueDown

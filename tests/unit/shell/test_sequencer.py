@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from matcher.core.engine import Engine
+from matcher.shell.batch import BATCH_COMMANDS_MAX
 from matcher.shell.errors import LeaseLost, NotOwner, OutcomeUnknown, Overloaded
 from matcher.shell.intake import application
 from matcher.shell.journal import Entry
-from matcher.shell.sequencer import BATCH_COMMANDS_MAX, WAITING_MAX, Sequencer
+from matcher.shell.sequencer import WAITING_MAX, Sequencer
 from venue import wire
 from venue.commands import AnyCommand, CancelAll, ListProduct, PlaceOrder
 from venue.events import AnyEvent
