@@ -8,9 +8,9 @@ The flow and its reports: see bench.flow. Its modify is sent as a cancel and a n
 here, the new one is called `<id>.<message>`. Reports name it `<id>`.
 
 --compare takes the time of the production book, of the bare book (bench.floor) and of engines from PyPI (bench.rivals,
-where PYTHON has them installed), one after the other, round after round; the best round of each counts. All seconds are
-the processor's, so that what else runs on the machine counts for little. --depth tells what an operation costs, and what
-memory an order takes, at 1,000, 10,000 and 100,000 resting orders.
+where PYTHON has them installed), one after the other, round after round; the best round of each counts. All seconds
+are the processor's, so that what else runs on the machine counts for little. --depth tells what an operation costs, and
+what memory an order takes, at 1,000, 10,000 and 100,000 resting orders.
 """
 
 import argparse
