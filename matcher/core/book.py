@@ -113,7 +113,7 @@ class Book:
 
     def let_in(self, account: Account) -> Trader:
         """Know an account that comes for the first time."""
-        trader = self.traders[account.name] = account.trader(self.product_id)
+        trader = self.traders[account.name] = account.trader(self)
         return trader
 
     def lot_of(self, side: Side) -> int:

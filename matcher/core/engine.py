@@ -191,7 +191,7 @@ class Engine:
             return []
         book = self._books.get(command.product_id)
         if book is None:
-            return self._refuse(command, Trader(register.account(command.account)), reasons.UNKNOWN_PRODUCT)
+            return self._refuse(command, Trader(register.account(command.account), None), reasons.UNKNOWN_PRODUCT)
         trader = book.traders.get(command.account)
         if trader is None:
             trader = book.let_in(register.account(command.account))
@@ -230,16 +230,16 @@ class Engine:
     def _cancel(self, command: CancelOrder) -> list[AnyEvent]:
         order = self._register.orders.get(command.order_id)
         # Another account's order is not found either: its existence is not leaked.
-        if order is None or order.command.account != command.account:
+        if order is None or order.trader.account.name != command.account:
             return [self._refuse_cancel(command, reasons.NOT_FOUND)]
-        if order.done_at is not None:
+        book = order.trader.book
+        if order.done_at is not None or book is None:
             return [self._refuse_cancel(command, reasons.ORDER_DONE)]
-        book = self._books[order.command.product_id]
         if book.status == "halted":
             return [self._refuse_cancel(command, reasons.HALTED)]
         if order.waiting is not None:
             return self._finish_all(withdrawals.withdraw([order], self._books, command.at))
-        return plain.cancel(order, book, command.at, self._register)
+        return plain.cancel(command, order, book, self._register)
 
     def _cancel_all(self, command: CancelAll) -> list[AnyEvent]:
         return self._finish_all(withdrawals.cancel_all(command, self._books, self._register))

@@ -8,10 +8,11 @@ from matcher.core.admission import rates, rules
 from matcher.core.book import Book
 from matcher.core.register import Register
 from matcher.core.working import Trader, WorkingOrder
-from venue.commands import PlaceOrder
+from venue.commands import CancelOrder, PlaceOrder
 from venue.events import AnyEvent, OrderDone, OrderReceived, OrderRested
 from venue.holds import fee_on
 from venue.money import UNITS_MAX
+from venue.orders import Side
 
 
 def place(command: PlaceOrder, book: Book, trader: Trader, register: Register) -> list[AnyEvent] | None:
@@ -59,7 +60,7 @@ def place(command: PlaceOrder, book: Book, trader: Trader, register: Register) -
     if time_in_force != "GTC" and (time_in_force != "IOC" or command.post_only):
         return None
     orders, order_id = register.orders, command.order_id
-    order = orders[order_id] = WorkingOrder(command, trader, lot, len(orders), buy, price, size, size, hold)
+    order = orders[order_id] = WorkingOrder(trader, buy, price, size, hold, size, lot, len(orders), command)
     account = trader.account
     book.sequence = sequence = book.sequence + 2
     account.sequence = private = account.sequence + 2
@@ -67,8 +68,10 @@ def place(command: PlaceOrder, book: Book, trader: Trader, register: Register) -
         trader.orders[order_id] = order
         return [OrderRested(at, command, sequence, private, own.add(order, price).size)]
     order.done_at = at
-    register.done.append(order)
-    register.forget()
+    done = register.done
+    done.append(order)
+    if len(done) > register.done_max:
+        register.forget()
     received = OrderReceived(at, command, sequence - 1, private - 1)
     product_id, side, name = command.product_id, command.side, account.name
     return [
@@ -77,11 +80,18 @@ def place(command: PlaceOrder, book: Book, trader: Trader, register: Register) -
     ]
 
 
-def cancel(order: WorkingOrder, book: Book, at: int, register: Register) -> list[AnyEvent]:
-    """Close an order that rests; its level, if it was alone there, goes with it."""
-    command, trader, price = order.command, order.trader, order.price
-    order_id, account = command.order_id, trader.account
-    own = book.bids if order.buy else book.asks
+def cancel(command: CancelOrder, order: WorkingOrder, book: Book, register: Register) -> list[AnyEvent]:
+    """Close an order that rests; its level, if it was alone there, goes with it.
+
+    The order's own command is not looked at: it is far away in memory by now, and that takes longer than all the rest.
+    """
+    at, order_id, trader, price = command.at, command.order_id, order.trader, order.price
+    account = trader.account
+    side: Side
+    if order.buy:
+        side, own = "buy", book.bids
+    else:
+        side, own = "sell", book.asks
     level = own.levels[price]
     if level.count == 1:
         # Nobody will look at this level any more.
@@ -92,10 +102,12 @@ def cancel(order: WorkingOrder, book: Book, at: int, register: Register) -> list
         level_size = level.size
     del trader.orders[order_id]
     order.done_at = at
-    if command.expire_at is not None:
+    if register.timed_open and order.command.expire_at is not None:
         register.untime()
-    register.done.append(order)
-    register.forget()
+    done = register.done
+    done.append(order)
+    if len(done) > register.done_max:
+        register.forget()
     book.sequence = sequence = book.sequence + 1
     account.sequence = private = account.sequence + 1
     return [
@@ -105,8 +117,8 @@ def cancel(order: WorkingOrder, book: Book, at: int, register: Register) -> list
             private,
             order_id,
             account.name,
-            command.product_id,
-            command.side,
+            book.product_id,
+            side,
             price,
             order.remaining,
             "canceled",

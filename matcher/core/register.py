@@ -31,7 +31,7 @@ class Register:
         self.switches = Switches()
         # (time, number, order), with some that are done already: they are dropped when they outnumber the others.
         self._timed: list[tuple[int, int, WorkingOrder]] = []
-        self._timed_open = 0
+        self.timed_open = 0
 
     def account(self, name: str) -> Account:
         """The account of this name."""
@@ -45,25 +45,24 @@ class Register:
         if order.command.expire_at is not None and order.reject_reason is None:
             self.untime()
         self.done.append(order)
-        self.forget()
+        if len(self.done) > self.done_max:
+            self.forget()
 
     def forget(self) -> None:
-        """Let one done order go that is more than may be known in full."""
-        done = self.done
-        if len(done) > self.done_max:
-            self.orders[done.popleft().command.order_id] = None
+        """Let the oldest done order go: it is one more than may be known in full."""
+        self.orders[self.done.popleft().command.order_id] = None
 
     def time(self, order: WorkingOrder) -> None:
         """Remember when an order that is taken on expires."""
         expire_at = order.command.expire_at
         assert expire_at is not None
         heappush(self._timed, (expire_at, order.number, order))
-        self._timed_open += 1
+        self.timed_open += 1
 
     def untime(self) -> None:
         """Know that one of those that would expire is done."""
-        self._timed_open -= 1
-        if len(self._timed) > 2 * self._timed_open + _STALE_MAX:
+        self.timed_open -= 1
+        if len(self._timed) > 2 * self.timed_open + _STALE_MAX:
             self._timed = [entry for entry in self._timed if entry[2].done_at is None]
             heapify(self._timed)
 

@@ -225,7 +225,7 @@ def _book(saved: SavedBook) -> Book:
 def _order(saved: SavedOrder, command: PlaceOrder, books: dict[str, Book], register: Register) -> WorkingOrder:
     account = register.account(command.account)
     book = books.get(command.product_id)
-    trader = Trader(account) if book is None else account.trader(command.product_id)
+    trader = Trader(account, None) if book is None else book.let_in(account)
     order = working(command, trader, 0 if book is None else book.lot_of(command.side), saved.number)
     order.price = saved.price
     order.size = saved.size

@@ -5,7 +5,7 @@ from matcher.core.working import Account, Trader, WorkingOrder, working
 from venue.commands import PlaceOrder
 from venue.orders import Side
 
-ANN = Trader(Account("ann"))
+ANN = Trader(Account("ann"), None)
 
 
 def order(name: str, side: Side, price: int, size: int = 1) -> WorkingOrder:
