@@ -12,7 +12,7 @@ from local.state import State
 from tests.integration.history import History, new_database
 from tests.venue_in_memory import ACME_USD, ALICE, BOB, BTC_USD
 from venue.errors import Malformed, Unavailable
-from venue.orders import Order
+from venue.orders import Order, Status
 from venue_aws.database import Database, DatabaseLogin
 from venue_aws.pages import Entry, Page, entry_cursor, fill_cursor, order_cursor
 from venue_aws.records import Records
@@ -265,8 +265,15 @@ def test_a_long_history_does_not_slow_down_what_an_account_asks_most(login: Data
         records.fills_of(still.order_id, account=ALICE)
         assert "trades_by_maker_order" in database.plan
         assert "trades_by_taker_order" in database.plan
-        records.orders(account=ALICE, statuses=None, product_id=None, page=Page(after=order_cursor(still)))
-        assert "created_at <=" in database.plan.partition("Index Cond")[2].partition("\n")[0]
+        wanted: list[list[Status] | None] = [None, ["open", "done"], ["done"]]
+        for statuses in wanted:
+            for page in (Page(), Page(after=order_cursor(still)), Page(before=order_cursor(still))):
+                records.orders(account=ALICE, statuses=statuses, product_id=None, page=page)
+                assert ("orders_open" in database.plan) == (statuses != ["done"])
+                assert "orders_over" in database.plan
+                assert "Seq Scan" not in database.plan
+                if page.after:
+                    assert "created_at <=" in database.plan.partition("Index Cond")[2].partition("\n")[0]
 
 
 def test_a_statement_that_takes_too_long_is_unavailable_and_harms_no_other(

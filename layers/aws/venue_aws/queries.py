@@ -7,49 +7,55 @@ from typing import Final, LiteralString
 
 PRODUCTS: Final = "SELECT rules::text FROM products ORDER BY id"
 
-_ORDER: Final = """
+_COLUMNS: Final = """
     SELECT id::text AS order_id, account, product_id, side, type, time_in_force, post_only, client_oid, price, size,
            funds, status, created_at, filled, executed_value, fees, hold, done_at, done_reason, reject_reason,
-           stp, expire_at, stop, stop_price, display_size
-    FROM orders"""
+           stp, expire_at, stop, stop_price, display_size"""
 
-ORDER: Final = _ORDER + " WHERE id = %(id)s::uuid AND account = %(account)s"
-
-
-def _own_orders(wanted: LiteralString) -> LiteralString:
-    return f"""{_ORDER}
-    WHERE account = %(account)s
-      AND (%(product_id)s::text IS NULL OR product_id = %(product_id)s)
-      AND {wanted}
-      AND (%(start)s::bigint IS NULL OR created_at >= %(start)s)
-      AND (%(end)s::bigint IS NULL OR created_at <= %(end)s)"""
-
+ORDER: Final = _COLUMNS + " FROM orders WHERE id = %(id)s::uuid AND account = %(account)s"
 
 # The bare comparison of created_at is what an index understands.
-_OLDER: Final = """
-      AND (%(at)s::bigint IS NULL
-           OR (created_at <= %(at)s AND (created_at < %(at)s OR id > %(id)s::uuid)))
-    ORDER BY created_at DESC, id LIMIT %(limit)s"""
-_NEWER: Final = """
-      AND created_at >= %(at)s AND (created_at > %(at)s OR id < %(id)s::uuid)
-    ORDER BY created_at, id DESC LIMIT %(limit)s"""
+_OLDER: Final = """(%(at)s::bigint IS NULL
+           OR (created_at <= %(at)s AND (created_at < %(at)s OR id > %(id)s::uuid)))"""
+_NEWER: Final = "created_at >= %(at)s AND (created_at > %(at)s OR id < %(id)s::uuid)"
+_DOWN: Final = "ORDER BY created_at DESC, id LIMIT %(limit)s"
+_UP: Final = "ORDER BY created_at, id DESC LIMIT %(limit)s"
 
-_OF_STATUSES: Final = _own_orders("(%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))")
-ORDERS: Final = _OF_STATUSES + _OLDER
-ORDERS_NEWER: Final = _OF_STATUSES + _NEWER
+# Written out, each as its index has it: an order stands in that of open ones or in that of those that are over.
+_OPEN: Final = "status IN ('open', 'active')"
+_OVER: Final = "status NOT IN ('open', 'active')"
 
-# Written out, so that the index of open orders serves it: what is over is no part of it.
-_OPEN: Final = _own_orders("status IN ('open', 'active') AND status = ANY(%(statuses)s)")
-OPEN_ORDERS: Final = _OPEN + _OLDER
-OPEN_ORDERS_NEWER: Final = _OPEN + _NEWER
 
-OPEN_HOLDS: Final = (
-    _ORDER
-    + """
-    WHERE account = %(account)s AND status IN ('open', 'active') AND hold > 0
-      AND ((side = 'buy' AND product_id = ANY(%(quoted)s)) OR (side = 'sell' AND product_id = ANY(%(based)s)))"""
-    + _OLDER
-)
+def _own_orders(state: LiteralString, within: LiteralString, order: LiteralString) -> LiteralString:
+    return f"""
+    SELECT * FROM orders
+    WHERE account = %(account)s AND {state}
+      AND (%(statuses)s::text[] IS NULL OR status = ANY(%(statuses)s))
+      AND (%(product_id)s::text IS NULL OR product_id = %(product_id)s)
+      AND (%(start)s::bigint IS NULL OR created_at >= %(start)s)
+      AND (%(end)s::bigint IS NULL OR created_at <= %(end)s)
+      AND {within}
+    {order}"""  # noqa: S608  # all parts stand here
+
+
+def _orders(within: LiteralString, order: LiteralString, *states: LiteralString) -> LiteralString:
+    """Orders of these states. Each is limited by itself, so that its own index serves it."""
+    ranges = " UNION ALL ".join([f"({_own_orders(state, within, order)})" for state in states])
+    return f"{_COLUMNS} FROM ({ranges}) AS orders {order}"
+
+
+ORDERS: Final = _orders(_OLDER, _DOWN, _OPEN, _OVER)
+ORDERS_NEWER: Final = _orders(_NEWER, _UP, _OPEN, _OVER)
+OPEN_ORDERS: Final = _orders(_OLDER, _DOWN, _OPEN)
+OPEN_ORDERS_NEWER: Final = _orders(_NEWER, _UP, _OPEN)
+ORDERS_OVER: Final = _orders(_OLDER, _DOWN, _OVER)
+ORDERS_OVER_NEWER: Final = _orders(_NEWER, _UP, _OVER)
+
+OPEN_HOLDS: Final = f"""{_COLUMNS} FROM orders
+    WHERE account = %(account)s AND {_OPEN} AND hold > 0
+      AND ((side = 'buy' AND product_id = ANY(%(quoted)s)) OR (side = 'sell' AND product_id = ANY(%(based)s)))
+      AND {_OLDER}
+    {_DOWN}"""
 
 _AS_MAKER: Final = """
     SELECT trade_id, product_id, maker_order_id::text AS order_id, maker_account AS account, side, 'M' AS liquidity,

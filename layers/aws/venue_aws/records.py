@@ -1,6 +1,7 @@
 """What the journal tells an account: its orders, fills, ledger and holds. Newest first, in pages."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from psycopg.rows import kwargs_row, scalar_row
@@ -11,6 +12,9 @@ from venue.products import Product
 from venue_aws import queries
 from venue_aws.database import Database
 from venue_aws.pages import PAGE_MAX, Entry, EntryKey, FillKey, OrderKey, Page
+
+# What is pending is not in the journal yet.
+_NOT_OVER: Final[frozenset[Status]] = frozenset({"pending", "open", "active"})
 
 
 class Records:
@@ -34,9 +38,10 @@ class Records:
     ) -> list[Order]:
         """Give a page of orders; `statuses` None: all."""
         wanted = {"product_id": product_id, "statuses": None if statuses is None else list(statuses)}
-        # What is pending is not in the journal yet.
-        if statuses is not None and set(statuses) <= {"pending", "open", "active"}:
+        if statuses is not None and _NOT_OVER.issuperset(statuses):
             query = queries.OPEN_ORDERS_NEWER if page.before else queries.OPEN_ORDERS
+        elif statuses is not None and _NOT_OVER.isdisjoint(statuses):
+            query = queries.ORDERS_OVER_NEWER if page.before else queries.ORDERS_OVER
         else:
             query = queries.ORDERS_NEWER if page.before else queries.ORDERS
         parameters = {**_bounds(account, page), **page.key(OrderKey), **wanted}

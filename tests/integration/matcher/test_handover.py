@@ -78,6 +78,32 @@ def test_a_migration_under_load_loses_nothing(start_matcher: StartMatcher, datab
     assert start_matcher().wait_until_ready().submit(flow(23, 1)[0]).refused is None
 
 
+def test_a_journal_from_before_the_indexes_of_orders_is_brought_up_under_load(
+    start_matcher: StartMatcher, database: NewDatabase
+) -> None:
+    owner = start_matcher().wait_until_ready()
+    name = "0012_orders_over.sql"
+
+    async def apply() -> list[str]:
+        async with connection(database.settings) as own:
+            return await migrate(own, scripts())
+
+    with psycopg.connect(database.url, autocommit=True) as other:
+        other.execute("DROP INDEX orders_over")
+        other.execute("CREATE INDEX orders_by_account ON orders (account, created_at DESC, id)")
+        other.execute("DELETE FROM migrations WHERE name = %s", [name])
+    with calling(partial(to_any_of, [owner]), trading(26)) as callers:
+        callers.wait_for(100)
+        assert asyncio.run(apply()) == [name]
+        callers.wait_for(len(callers.heard) + 100)
+    assert set(check(database, callers.heard, owner).epochs) == {1}
+    assert database.rows("SELECT indexname::text FROM pg_indexes WHERE tablename = 'orders' ORDER BY indexname") == [
+        ("orders_open",),
+        ("orders_over",),
+        ("orders_pkey",),
+    ]
+
+
 def test_a_migration_that_would_have_to_wait_holds_up_nobody_for_long(
     start_matcher: StartMatcher, database: NewDatabase
 ) -> None:
