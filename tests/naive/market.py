@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from matcher.core import reasons
 from matcher.core.state import ORDER_COLUMNS, TRADE_COLUMNS, VERSION, State, digest, row
 from tests.naive.book import NaiveBook
+from tests.naive.deposits import NaiveDeposits
 from tests.naive.orders import NaiveOrder
 from tests.naive.rules import MAKERS_MAX, amend_refusal, refusal
 from venue.commands import (
@@ -26,8 +27,6 @@ from venue.events import (
     AmendRefused,
     AnyEvent,
     CancelRefused,
-    Deposited,
-    DepositRefused,
     ListingRefused,
     OrderRefused,
     ProductListed,
@@ -47,8 +46,7 @@ class NaiveMarket:
         self.accounts: dict[str, int] = {}
         self.orders: dict[str, NaiveOrder] = {}
         self.done: list[NaiveOrder] = []
-        self.transfers: list[str] = []
-        self.deposits: list[Deposit] = []
+        self.deposits = NaiveDeposits()
         self.amends: list[str] = []
         self.switches: dict[str, int] = {}
         # Where the command at work took orders out, in that order.
@@ -252,29 +250,9 @@ class NaiveMarket:
         return StatusRefused(at=command.at, product_id=command.product_id, reason=reason)
 
     def _deposit(self, command: Deposit) -> AnyEvent | None:
-        if command.transfer_id in self.transfers:
+        if command.transfer_id in self.deposits.transfers():
             return None
-        sequence = self._next(command.account)
-        before = sum(one.amount for one in self.deposits if one.asset == command.asset)
-        if not 1 <= command.amount <= UNITS_MAX - before:
-            return DepositRefused(
-                at=command.at,
-                transfer_id=command.transfer_id,
-                account=command.account,
-                account_sequence=sequence,
-                asset=command.asset,
-                reason=reasons.BAD_AMOUNT,
-            )
-        self.transfers.append(command.transfer_id)
-        self.deposits.append(command)
-        return Deposited(
-            at=command.at,
-            transfer_id=command.transfer_id,
-            account=command.account,
-            account_sequence=sequence,
-            asset=command.asset,
-            amount=command.amount,
-        )
+        return self.deposits.take(command, self._next(command.account))
 
     def _list(self, command: ListProduct) -> AnyEvent | None:
         product = command.product
@@ -315,15 +293,12 @@ class NaiveMarket:
             trade_columns=TRADE_COLUMNS,
             books=[self.books[product_id].saved() for product_id in sorted(self.books)],
             accounts=sorted(self.accounts.items()),
-            transfers=self.transfers,
+            transfers=self.deposits.transfers(),
             amends=self.amends,
             order_ids=list(self.orders),
             orders=[one.saved([places[trade.product_id, trade.trade_id] for trade in one.trades]) for one in known],
             done=[one.number for one in self.done[-self.done_max :]],
             trades=[row(trade) for trade in trades.values()],
-            deposited=[
-                (asset, sum(one.amount for one in self.deposits if one.asset == asset))
-                for asset in sorted({one.asset for one in self.deposits})
-            ],
+            deposited=self.deposits.totals(),
             switches=sorted(self.switches.items()),
         )
