@@ -57,6 +57,14 @@ def test_orders_done_long_ago_are_known_by_id_only() -> None:
     assert kinds(floor.cancel("b", "ann")) == ["cancel_refused"]
 
 
+def test_orders_that_are_done_as_soon_as_they_come_are_known_as_long() -> None:
+    floor = Floor(done_max=2)
+    for order_id in ("a", "b", "c"):
+        floor.buy(order_id, 1, 100, time_in_force="IOC")
+    assert floor.engine.order("a") is None
+    assert floor.order("b").status == floor.order("c").status == "done"
+
+
 def test_a_resting_order_is_known_however_many_are_done_since() -> None:
     floor = Floor(done_max=1)
     floor.buy("old", 1, 50)
