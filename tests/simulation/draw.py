@@ -62,7 +62,8 @@ def plan_of(seed: int, *, trouble: Sequence[str] = ()) -> Plan:
     faults = [_fault(rng, rng.choice(kinds)) for _ in range(0 if sleeps else rng.randrange(0, 11))]
     reconciles = any(fault.kind.startswith("reconcile") for fault in faults)
     for _ in range(rng.randrange(1, 4) if reconciles else rng.choice((0, 0, 1, 2))):
-        steps.append(Reconcile(at=rng.uniform(2.5, LENGTH_S + 1), number=len(steps)))
+        at = rng.uniform(2.5, LENGTH_S + 1) if rng.randrange(2) else rng.choice(bursts) + rng.uniform(-0.05, 0.05)
+        steps.append(Reconcile(at=at, number=len(steps)))
     steps += faults
     if sleeps or rng.randrange(3) == 0:
         steps += _sleeper(rng, len(steps))

@@ -24,6 +24,8 @@ from venue_aws.vault import Vault
 FORGOTTEN_US: Final = 4_000_000
 # A delay of one question. Longer than the reconciliation reckons with, and it would be right to raise an alarm.
 _DELAY_S: Final = (0.3, 1.5)
+# The second of two runs begins so much later. What was settled since the first began, it sums up while the first looks.
+_LATER_S: Final = (0.0, 0.4)
 _RUN_US: Final = 60_000_000
 # A killed run, or one that met a fault, is begun again by the clock.
 _TRIES: Final = 40
@@ -73,7 +75,7 @@ class Reconciler:
     async def act(self) -> None:
         """What the clock does: it begins a run, sometimes two."""
         if self._trouble.takes("reconcile_twice"):
-            await asyncio.gather(self._run(), self._run())
+            await asyncio.gather(self._run(), self._run(after_s=self._trouble.between(*_LATER_S)))
         else:
             await self._run()
 
@@ -96,8 +98,9 @@ class Reconciler:
         known = answers.orders.keys() | answers.amends.keys()
         return [name for name, hold in self._table.holds.items() if hold.command.hold and name not in known]
 
-    async def _run(self) -> reconciliation.Found | None:
-        """One run in a process of its own; None when it came to no end."""
+    async def _run(self, *, after_s: float = 0.0) -> reconciliation.Found | None:
+        """One run in a process of its own, from `after_s` on; None when it came to no end."""
+        await asyncio.sleep(after_s)
         self._count += 1
         process = Process(f"reconcile-{self._count}", self._loop.time)
         trouble, table = self._trouble, self._table

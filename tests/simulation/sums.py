@@ -95,15 +95,17 @@ class Sums:
                 continue
             rows = self._balances.get((account, asset, shard))
             mark = rows[-1] if rows else Kept(0)
-            tail = [
-                posting
-                for _, posting in self._postings(shard, self._summed[shard], until)
-                if (posting.account, posting.asset) == (account, asset)
-            ]
+            free, held = self._between(account, asset, shard, self._summed[shard], until)
             total = sums.setdefault((account, asset), [0, 0])
-            total[0] += mark.free + sum(posting.free for posting in tail)
-            total[1] += mark.held + sum(posting.held for posting in tail)
+            total[0] += mark.free + free
+            total[1] += mark.held + held
         return sorted((account, asset, str(free), str(held)) for (account, asset), (free, held) in sums.items())
+
+    def _between(self, account: str, asset: str, shard: int, summed: int, seen: int) -> tuple[int, int]:
+        """What a sum up to `summed` lacks to be one up to `seen`; below zero where it has too much."""
+        moved = self._grouped(shard, min(summed, seen), max(summed, seen)).get((account, asset), Kept(0))
+        sign = 1 if summed < seen else -1
+        return sign * moved.free, sign * moved.held
 
     def _unsettled(
         self, *, accounts: Sequence[str], assets: Sequence[str], shards: Sequence[int], seen: Sequence[int]

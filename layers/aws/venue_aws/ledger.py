@@ -63,6 +63,8 @@ _ASKED: Final = """
         FROM unnest(%(accounts)s::text[], %(assets)s::text[], %(shards)s::integer[], %(seen)s::bigint[])
              AS wallets (account, asset, shard, seen) JOIN summed USING (shard)
     )"""
+# What is between the two is added, or taken away: another run may have summed up what was settled since this one read
+# the wallet.
 _SUMS: Final = (
     _ASKED  # noqa: S608  # both parts stand here
     + """
@@ -74,9 +76,11 @@ _SUMS: Final = (
         WHERE account = asked.account AND asset = asked.asset AND shard = asked.shard
         ORDER BY sequence DESC LIMIT 1) AS mark ON true
     LEFT JOIN LATERAL (
-        SELECT sum(free) AS free, sum(held) AS held FROM postings
+        SELECT sum(CASE WHEN sequence > asked.summed THEN free ELSE -free END) AS free,
+               sum(CASE WHEN sequence > asked.summed THEN held ELSE -held END) AS held FROM postings
         WHERE account = asked.account AND asset = asked.asset AND shard = asked.shard
-          AND sequence > asked.summed AND sequence <= asked.seen) AS tail ON true
+          AND sequence > least(asked.summed, asked.seen) AND sequence <= greatest(asked.summed, asked.seen)
+    ) AS tail ON true
     GROUP BY account, asset"""
 )
 _UNSETTLED: Final = (

@@ -1,5 +1,6 @@
 """Reconciliation over a whole road of money: a real matcher, its journal, queue, settlement, wallets and holds."""
 
+import itertools
 import json
 import threading
 import time
@@ -25,7 +26,7 @@ from venue.handover import HandOver
 from venue.ledger import hold_asset
 from venue.ports import Market
 from venue.products import Asset
-from venue.reconciliation import AGAIN_US, FORGOTTEN_US, LOOKS_MAX, Difference, Found, Reconciliation
+from venue.reconciliation import AGAIN_US, FORGOTTEN_US, LOOKS_MAX, Difference, Found, Key, Reconciliation, Sum, Wallet
 from venue_aws.clearing import Clearing
 from venue_aws.database import Database, DatabaseLogin
 from venue_aws.journal import Journal
@@ -414,6 +415,56 @@ def test_sums_are_kept_in_steps_and_every_one_is_right(stand: Stand) -> None:
     assert not stand.database.rows("""
         SELECT account, asset FROM balances GROUP BY account, asset HAVING sum(postings) <> (
             SELECT count(*) FROM postings WHERE account = balances.account AND asset = balances.asset)""")
+
+
+def test_a_wallet_s_sum_is_that_of_what_it_has_seen_however_far_the_ledger_is_summed_up(stand: Stand) -> None:
+    for price in range(100, 110):
+        stand.place(limit("buy", price, 1))
+    stand.matcher.submit(CancelAll(account="alice"))
+    stand.settle()
+    last = stand.matcher.state()["sequence"]
+    ledger = Ledger(stand._database(writes=True), stretch_max=3, step=4)
+    assert ledger.shards() == [0]
+    seen = [Wallet(account="alice", asset="USD", seen={0: sequence}) for sequence in range(last + 1)]
+    due = [
+        Sum(*(int(str(amount)) for amount in row))
+        for row in stand.database.rows(
+            "SELECT coalesce(sum(free), 0), coalesce(sum(held), 0) FROM generate_series(0, %s) AS upto (sequence)"
+            " LEFT JOIN postings AS p ON p.sequence <= upto.sequence AND (account, asset) = ('alice', 'USD')"
+            " GROUP BY upto.sequence ORDER BY upto.sequence",
+            last,
+        )
+    ]
+    assert len(set(due)) > 10
+    while True:
+        sums = [ledger.sums([wallet], settled={0: 0}) for wallet in seen]
+        assert [found[seen[0].key] for found in sums] == due
+        if (stretch := ledger.stretch(0, settled=last)) is None:
+            break
+        ledger.advance(stretch)
+
+
+@pytest.mark.parametrize("wrong", [0, 5])
+def test_a_run_compares_with_the_moment_of_its_reading_though_another_sums_up_meanwhile(
+    stand: Stand, wrong: int
+) -> None:
+    stand.reconcile()
+    stand.place(limit("buy", 100, 5))
+    stand.settle()
+    stand.move("alice", "USD", free=wrong)
+    slow, prices = stand.reconciliation(), itertools.count(50)
+    read = slow._vault.read
+
+    def overtaken(keys: list[Key]) -> list[Wallet]:
+        wallets = read(keys)
+        stand.place(limit("buy", next(prices), 7), limit("sell", 100, 1, account="bob"))
+        stand.settle()
+        assert stand.reconcile().batches > 0
+        return wallets
+
+    slow._vault.read = overtaken  # type: ignore[method-assign, assignment]
+    differences = _once(slow.run(until=FAR_US * 10))
+    assert [(each.account, each.total, each.held) for each in differences] == ([("alice", 5, 0)] if wrong else [])
 
 
 def test_a_run_without_time_begins_nothing_and_says_how_far_behind_it_is(stand: Stand) -> None:

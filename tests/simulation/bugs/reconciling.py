@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tests.simulation.bugs.bug import Bug
+from tests.simulation.sums import Sums
 from venue import reconciliation
 from venue.reconciliation import Found, Hold, Known, Reconciliation, Wallet
 from venue_aws.ledger import Ledger
 
 _TROUBLE: Final = ("reconcile_twice", "caller_killed", "events_queue_away")
+
+_between = Sums._between
 
 
 def _always(hold: Hold, order: Known) -> bool:
@@ -37,6 +40,10 @@ def _as_settled(self: Ledger, wallets: Sequence[Wallet], settled: Mapping[int, i
     }
 
 
+def _never_back(self: Sums, account: str, asset: str, shard: int, summed: int, seen: int) -> tuple[int, int]:
+    return _between(self, account, asset, shard, summed, max(summed, seen))
+
+
 RECONCILING: Final = [
     Bug(
         "known_hold_freed",
@@ -61,5 +68,11 @@ RECONCILING: Final = [
         "The reconciliation compares a wallet with the ledger of another moment.",
         [(Ledger, "_asked", _as_settled)],
         _TROUBLE,
+    ),
+    Bug(
+        "summed_up_meanwhile",
+        "The reconciliation compares a wallet with what another run has summed up since it was read.",
+        [(Sums, "_between", _never_back)],
+        ("reconcile_twice", "reconcile_delayed"),
     ),
 ]
