@@ -10,20 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import boto3
-import msgspec
 
 from local import calls
 from local.gateway import finish_rest_api
 from local.processes import LocalError, clean_environment
-from local.servers import CREDENTIALS, REGION, aws_url, matcher_url
+from local.rotate import keep_secrets
+from local.servers import CREDENTIALS, aws_clients, aws_url, matcher_url
 from local.setup import ROOT, TOOLS
 from local.state import State
-
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 STACK = "venue-local"
 BUCKET = "venue-local-artifacts"  # as in samconfig.toml
@@ -55,9 +49,8 @@ def build() -> Path:
 
 def deploy(built: Path, state: State, folder: Path) -> None:
     """Make the stack of the venue in `folder` what `built` says, and note its outputs in `state`."""
-    session = boto3.Session(region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test")  # noqa: S106
-    endpoint = aws_url(state)
-    state.secret_arns = _keep_secrets(session.client("secretsmanager", endpoint_url=endpoint), state)
+    client, endpoint = aws_clients(state), aws_url(state)
+    state.secret_arns = keep_secrets(client("secretsmanager"), state)
     parameters = {
         "Stage": "local",
         "Architecture": ARCHITECTURE,
@@ -65,41 +58,26 @@ def deploy(built: Path, state: State, folder: Path) -> None:
         "LocalMatcherUrl": matcher_url(state),
         "LocalDatabaseSecretArn": state.secret_arns["database"],
         "LocalRedisSecretArn": state.secret_arns["redis"],
+        "LocalMatcherDatabaseSecretArn": state.secret_arns["matcher-database"],
+        "LocalMatcherRedisSecretArn": state.secret_arns["matcher-redis"],
+        "LocalDatabaseAdminSecretArn": state.secret_arns["database-admin"],
+        "LocalRedisAdminSecretArn": state.secret_arns["redis-admin"],
+        "LocalRedisPort": str(state.ports.redis),
     }
     wanted = hashlib.sha256(f"{built.name} {sorted(parameters.items())}".encode()).hexdigest()
-    cloudformation = session.client("cloudformation", endpoint_url=endpoint)
+    cloudformation = client("cloudformation")
     if wanted == state.deployed:
         return
     staged = _stage(built, folder / "build")
-    session.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+    client("s3").create_bucket(Bucket=BUCKET)
     overrides = [f"{name}={value}" for name, value in parameters.items()]
     config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
     template = ["--template-file", str(staged / "template.yaml")]
     _sam("deploy", *template, *config, "--parameter-overrides", *overrides, cwd=ROOT, endpoint=endpoint)
     [stack] = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     state.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-    finish_rest_api(
-        gateway=session.client("apigateway", endpoint_url=endpoint), cloudformation=cloudformation, stack=STACK
-    )
+    finish_rest_api(gateway=client("apigateway"), cloudformation=cloudformation, stack=STACK)
     state.deployed = wanted
-
-
-def _keep_secrets(manager: "SecretsManagerClient", state: State) -> dict[str, str]:
-    """Hold the servers' addresses and passwords where the functions look for them, and give the secrets' ARNs."""
-    host, ports = "127.0.0.1", state.ports
-    database = {"host": host, "port": ports.postgres, "username": "postgres", "dbname": "postgres"}
-    contents = {
-        "database": {**database, "password": state.database_password},
-        "redis": {"host": host, "port": ports.redis, "password": state.redis_password, "tls": False},
-    }
-    arns = {}
-    for name, content in contents.items():
-        text = msgspec.json.encode(content).decode()
-        try:
-            arns[name] = manager.create_secret(Name=f"venue/{name}", SecretString=text)["ARN"]
-        except manager.exceptions.ResourceExistsException:
-            arns[name] = manager.put_secret_value(SecretId=f"venue/{name}", SecretString=text)["ARN"]
-    return arns
 
 
 def _sam(command: str, *options: str, cwd: Path, endpoint: str = "") -> None:

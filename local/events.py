@@ -5,9 +5,11 @@ A recorded event holds the stand-ins below where the venue that it came from had
 of the venue at hand in their place.
 """
 
+import json
 import re
 from pathlib import Path
 
+from local import rotate
 from local.setup import ROOT
 from local.venue import TRADERS, Venue
 
@@ -38,4 +40,13 @@ def event_for(function: str, venue: Venue) -> bytes:
     }
     for stand_in, value in own.items():
         recorded = recorded.replace(stand_in, value)
-    return recorded.encode()
+    return _begun(recorded, venue).encode()
+
+
+def _begun(recorded: str, venue: Venue) -> str:
+    """Where a step of a rotation was recorded, begin one of this venue: nobody takes a step of one that is over."""
+    event = json.loads(recorded)
+    if "ClientRequestToken" not in event:
+        return recorded
+    (secret,) = [arn for arn in venue.state.secret_arns.values() if arn[:-6] == event["SecretId"][:-6]]
+    return json.dumps(next(rotate.steps(venue.client("secretsmanager"), secret)))

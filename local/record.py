@@ -55,6 +55,8 @@ _WANTED = {
     "place_order": CLIENT_OID,
     "reconcile": "",
     "record_tape": "listed",
+    "rotate_database": "createSecret",
+    "rotate_redis": "createSecret",
     "subscribe": "matches",
     "try_order": "",
 }
@@ -234,6 +236,7 @@ class _Names:
         for own, name in self._words.items():
             text = text.replace(own, name)
         text = re.sub(r"(venue-local-[A-Za-z]+-)[0-9A-Fa-f]{13}", r"\g<1>0000000000000", text)
+        text = re.sub(r"(:secret:venue/[a-z-]+-)[A-Za-z0-9]{6}\b", r"\g<1>000000", text)
         return _UUID.sub(lambda found: self._name(found.group()), text)
 
     def _name(self, uuid: str) -> str:

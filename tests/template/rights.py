@@ -34,6 +34,7 @@ _KEY_USES: Final = {
     "kinesis:SubscribeToShard": ["Decrypt"],
     "s3:PutObject": ["GenerateDataKey"],
     "secretsmanager:GetSecretValue": ["Decrypt"],
+    "secretsmanager:PutSecretValue": ["Decrypt", "GenerateDataKey"],
     "sqs:ReceiveMessage": ["Decrypt"],
     "sqs:SendMessage": ["Decrypt", "GenerateDataKey"],
 }
@@ -95,9 +96,9 @@ def implied(whole: Template, program: str, seen: Iterable[Right]) -> set[Right]:
 
 
 def _by_lambda(whole: Template, program: str) -> Iterator[Right]:
-    function = of_type(whole, "AWS::Lambda::Function").get(program, {})
-    if "DeadLetterConfig" in function:
-        yield "sqs:SendMessage", name_of(function["DeadLetterConfig"]["TargetArn"])
+    for config in of_type(whole, "AWS::Lambda::EventInvokeConfig").values():
+        if config["FunctionName"] == {"Ref": program}:
+            yield "sqs:SendMessage", name_of(config["DestinationConfig"]["OnFailure"]["Destination"])
     for mapping in of_type(whole, "AWS::Lambda::EventSourceMapping").values():
         if mapping["FunctionName"] != {"Ref": program}:
             continue
@@ -128,6 +129,8 @@ def _key_uses(whole: Template, right: Right) -> Iterator[Right]:
 
 def _key_of(properties: dict[str, Any]) -> Any:
     match properties:
+        case {"MasterUserSecret": {"KmsKeyId": key}}:
+            return key  # of a cluster, programs ask for its secret only
         case {"SSESpecification": {"KMSMasterKeyId": key}} | {"StreamEncryption": {"KeyId": key}}:
             return key
         case {"KmsMasterKeyId": key} | {"KmsKeyId": key}:
@@ -140,8 +143,6 @@ def _key_of(properties: dict[str, Any]) -> Any:
 def name_of(resource: Any) -> str:
     """A resource as the record names it: its logical name, and the part of it that is meant."""
     match resource:
-        case {"Ref": "DatabaseSecretAttachment"}:
-            return "DatabaseSecret"
         case {"Ref": str() as name} | {"Fn::GetAtt": [str() as name, _]}:
             return name
         case {"Fn::Sub": str() as text} | str(text):

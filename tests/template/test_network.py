@@ -80,6 +80,7 @@ def test_all_that_is_called_from_inside_has_an_endpoint() -> None:
     endpoints = of_type(template("infra/network.yaml"), "AWS::EC2::VPCEndpoint").values()
     services = {e["ServiceName"]["Fn::Sub"].removeprefix("com.amazonaws.${AWS::Region}.") for e in endpoints}
     called = {"dynamodb", "s3", "sqs", "kinesis-streams", "secretsmanager", "kms", "logs", "monitoring", "xray"}
+    called |= {"elasticache"}  # to change its users
     assert services == called | {"ecr.api", "ecr.dkr"}
     for endpoint in endpoints:
         for statement in endpoint["PolicyDocument"]["Statement"]:

@@ -78,7 +78,11 @@ MISTAKES: list[tuple[Callable[[str], None], tuple[str | int, ...], object]] = [
         ("SettleEvents", "Properties", "FunctionResponseTypes"),
         [],
     ),
-    (test_functions.test_every_failure_is_heard_or_kept, ("Reconcile", "Properties", "DeadLetterConfig"), GONE),
+    (
+        test_functions.test_every_failure_is_heard_or_kept,
+        ("ReconcileEventInvokeConfig", "Properties", "DestinationConfig", "OnFailure"),
+        GONE,
+    ),
     (
         test_functions.test_what_the_functions_are_told_is_encrypted_with_our_key,
         ("PlaceOrder", "Properties", "KmsKeyArn"),
@@ -171,8 +175,8 @@ WRITTEN: list[tuple[Callable[[], None], str, tuple[str | int, ...], object]] = [
     (
         test_stores.test_redis_fails_over_by_itself_and_asks_for_tls_and_a_password,
         "infra/data.yaml",
-        ("Redis", "Properties", "AuthToken"),
-        "hunter2",
+        ("RedisMatcher", "Properties", "AuthenticationMode"),
+        {"Type": "password", "Passwords": ["hunter2"]},
     ),
     (test_network.test_there_is_no_way_out, "infra/network.yaml", ("Way",), {"Type": "AWS::EC2::NatGateway"}),
     (

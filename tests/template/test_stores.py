@@ -5,6 +5,7 @@ import pytest
 from matcher.shell.wiring import LEASE_S
 from tests.template.model import NESTED, STAGES, deployed, of_type, template
 from venue.desk import DEADLINE_US
+from venue_aws import doorkeepers
 
 # Log delivery knows S3's own keys only; and what is public needs no key of ours.
 WITHOUT_OUR_KEY = {"TapeAccessLogs", "EdgeLogs", "WebBucket"}
@@ -35,9 +36,8 @@ def test_every_queue_gives_up_somewhere_or_is_that_place(stage: str) -> None:
         if "DestinationConfig" in m
     }
     uncalled = {
-        function["DeadLetterConfig"]["TargetArn"]["Fn::GetAtt"][0]
-        for function in of_type(deployed(stage), "AWS::Lambda::Function").values()
-        if "DeadLetterConfig" in function
+        config["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+        for config in of_type(deployed(stage), "AWS::Lambda::EventInvokeConfig").values()
     }
     ends = {name for name, queue in queues.items() if "RedrivePolicy" not in queue}
     assert ends == targets | failures | uncalled
@@ -176,7 +176,8 @@ def test_aurora_has_three_zones_backups_encryption_and_tls() -> None:
 
 
 def test_redis_fails_over_by_itself_and_asks_for_tls_and_a_password() -> None:
-    (redis,) = of_type(template("infra/data.yaml"), "AWS::ElastiCache::ReplicationGroup").values()
+    data = template("infra/data.yaml")
+    (redis,) = of_type(data, "AWS::ElastiCache::ReplicationGroup").values()
     for promise in (
         "AutomaticFailoverEnabled",
         "MultiAZEnabled",
@@ -185,4 +186,39 @@ def test_redis_fails_over_by_itself_and_asks_for_tls_and_a_password() -> None:
     ):
         assert redis[promise] is True, promise
     assert redis["NumCacheClusters"] == 3
-    assert "resolve:secretsmanager" in str(redis["AuthToken"])
+    (group,) = of_type(data, "AWS::ElastiCache::UserGroup").values()
+    assert redis["UserGroupIds"] == [{"Ref": "RedisUsers"}]
+    users = of_type(data, "AWS::ElastiCache::User")
+    assert [each["Ref"] for each in group["UserIds"]] == ["RedisNobody", "RedisFunctions", "RedisMatcher"]
+    assert users["RedisNobody"]["AccessString"].startswith("off ")
+    # What they may is what they may on a Redis of one's own.
+    named = {user["UserName"]: user["AccessString"] for user in users.values() if user["UserName"] != "default"}
+    assert named == doorkeepers.RULES
+    for user in (users["RedisFunctions"], users["RedisMatcher"]):
+        assert "resolve:secretsmanager" in str(user["AuthenticationMode"]["Passwords"])
+
+
+def test_every_secret_rotates_within_a_month_by_the_function_for_its_kind() -> None:
+    whole = deployed("prod")
+    schedules = of_type(whole, "AWS::SecretsManager::RotationSchedule").values()
+    by = {each["SecretId"]["Ref"]: each["RotationLambdaARN"]["Fn::GetAtt"][0] for each in schedules}
+    databases, caches = {"DatabaseSecret", "MatcherDatabaseSecret"}, {"RedisSecret", "MatcherRedisSecret"}
+    assert by == dict.fromkeys(databases, "RotateDatabase") | dict.fromkeys(caches, "RotateRedis")
+    # The canary's is a password of Cognito, see its suppression.
+    assert set(by) == set(of_type(whole, "AWS::SecretsManager::Secret")) - {"CanarySecret"}
+    for each in schedules:
+        assert each["RotationRules"]["AutomaticallyAfterDays"] <= 30
+        assert each["RotateImmediatelyOnUpdate"] is True  # it makes the users that the secret names
+    (cluster,) = of_type(whole, "AWS::RDS::DBCluster").values()
+    assert cluster["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in cluster
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_only_secrets_manager_calls_a_rotation(stage: str) -> None:
+    permissions = of_type(deployed(stage), "AWS::Lambda::Permission").values()
+    rotations = [each for each in permissions if each["FunctionName"].get("Ref", "").startswith("Rotate")]
+    assert {each["FunctionName"]["Ref"] for each in rotations} == {"RotateDatabase", "RotateRedis"}
+    for each in rotations:
+        assert each["Principal"] == "secretsmanager.amazonaws.com"
+        assert each["SourceAccount"]  # of the same account, and not by another's Secrets Manager

@@ -2,10 +2,11 @@
 
 import pytest
 
+from infra.plan import bill
 from infra.plan.sizes import GROUP_CALLS_S, MESSAGES_PER_SHARD_S, QUEUE_CALLS_S, TASK_VCPU, sizes_for
 from infra.plan.traffic import Traffic
 from matcher.shell.catalogue import load
-from tests.template.model import ROOT, laid_flat, of_type, overrides, template
+from tests.template.model import ROOT, deployed, laid_flat, of_type, overrides, template
 
 TIERS = [("baseline", 500, 2), ("x10", 5_000, 4)]
 
@@ -73,3 +74,17 @@ def test_at_seven_tenths_of_the_processor_half_as_many_tasks_come_again_after_a_
     assert more["AdjustmentType"] == "PercentChangeInCapacity"
     assert more["StepAdjustments"] == [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 50}]
     assert more["Cooldown"] == 60
+
+
+def test_the_bill_counts_what_is_deployed() -> None:
+    whole = deployed("prod")
+    inside = [
+        each for each in of_type(whole, "AWS::EC2::VPCEndpoint").values() if each["VpcEndpointType"] == "Interface"
+    ]
+    assert len(inside) == bill.ENDPOINTS
+    assert len(of_type(whole, "AWS::CloudWatch::Alarm")) == bill.ALARMS
+    assert len(of_type(whole, "AWS::KMS::Key")) == bill.KEYS
+    # And the master's, which RDS makes itself.
+    (cluster,) = of_type(whole, "AWS::RDS::DBCluster").values()
+    assert cluster["ManageMasterUserPassword"] is True
+    assert len(of_type(whole, "AWS::SecretsManager::Secret")) + 1 == bill.SECRETS

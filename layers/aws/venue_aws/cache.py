@@ -36,8 +36,8 @@ class CacheLogin(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int
-    username: str = "default"
-    password: str = ""
+    username: str
+    password: str
     tls: bool = False
 
     def __repr__(self) -> str:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from venue_aws.queues import EventsQueue
     from venue_aws.records import Records
     from venue_aws.rollout import Rollout
+    from venue_aws.rotation import Rotation
     from venue_aws.sessions import Sessions
     from venue_aws.sockets import Sockets
     from venue_aws.subscriptions import SubscriptionDesk
@@ -65,6 +66,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_secret_arn: str | None = None
     database_proxy: str | None = None
     redis_secret_arn: str | None = None
+    database_admin_secret_arn: str | None = None
+    redis_admin_secret_arn: str | None = None
+    redis_host: str | None = None
+    redis_port: str | None = None
+    redis_tls: str | None = None
     matcher_url: str | None = None
     user_pool_id: str | None = None
     user_pool_client_id: str | None = None
@@ -361,6 +367,33 @@ def reconciliation() -> "Reconciliation":
 
 
 @cache
+def database_rotation() -> "Rotation":
+    """The rotation of the database's logins."""
+    from venue_aws.roles import Admin, DatabaseRoles
+    from venue_aws.rotation import Rotation
+
+    read = secret_reader(rotating_secrets, settings().need("database_admin_secret_arn"))
+    return Rotation(rotating_secrets, DatabaseRoles(lambda: login_of(read, Admin).now()))
+
+
+@cache
+def redis_rotation() -> "Rotation":
+    """The rotation of Redis' users: ElastiCache's, unless there is somebody who may change them in Redis itself."""
+    from venue_aws.doorkeepers import Address, CacheUser, ElastiCacheUsers, RedisUsers, connect
+    from venue_aws.rotation import Rotation
+
+    address = Address(
+        host=settings().need("redis_host"),
+        port=int(settings().need("redis_port")),
+        tls=settings().redis_tls == "true",
+    )
+    if admin := settings().redis_admin_secret_arn:
+        read = secret_reader(rotating_secrets, admin)
+        return Rotation(rotating_secrets, RedisUsers(address, admin=lambda: login_of(read, CacheUser).now()))
+    return Rotation(rotating_secrets, ElastiCacheUsers(address, api=connect(region())))
+
+
+@cache
 def archive() -> "Archive":
     """The archived tape."""
     from venue_aws.archive import Archive
@@ -408,6 +441,16 @@ def sqs() -> "SQSClient":
     import boto3
 
     return boto3.client("sqs", region_name=region(), config=patience.once(read_s=patience.QUEUE_READ_S))
+
+
+@cache
+def rotating_secrets() -> "SecretsManagerClient":
+    """Secrets Manager, for a rotation, which has time."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
+    return boto3.client("secretsmanager", region_name=region(), config=config)
 
 
 def secrets() -> "SecretsManagerClient":

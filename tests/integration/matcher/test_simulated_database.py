@@ -36,7 +36,7 @@ PLANS: Final = [
 TABLES: Final = Tables(float, lambda: None)
 RECONCILING: Final = Sums(TABLES).does.keys()
 # They say when and by whom the schema is changed, which here is done once.
-NOT_ASKED: Final = {migrations._TABLE, *(text for text in TABLES.does if "migrations" in text)} | {
+NOT_ASKED: Final = {migrations._TABLE, migrations._OWNER, *(text for text in TABLES.does if "migrations" in text)} | {
     "SET LOCAL lock_timeout = '1s'",
     "SELECT pg_advisory_xact_lock($1)",
 }
