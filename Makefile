@@ -48,7 +48,7 @@ rights: ## Write down anew what every function and the matcher ask AWS for, by r
 prove: ## A long campaign, with faults that really happen (CAMPAIGN=differential N=20000000)
 	@$(SETUP) && $(RUN) tests.campaigns $(CAMPAIGN) $(if $(N),--n $(N))
 
-bench: ## The matcher's speed on this machine (BENCH=matcher, outbox, recovery, engine ...)
+bench: ## The matcher's speed on this machine (BENCH=matcher, parts, outbox, recovery, engine ...)
 	@$(SETUP) && $(RUN) bench.$(if $(BENCH),$(BENCH),matcher)
 
 plan: ## Sizes, cost and latency for a rate of requests, beside a conventional sizing (RPS=500)
