@@ -53,8 +53,9 @@ def keep_secrets(manager: "SecretsManagerClient", state: State) -> dict[str, str
             arns[name] = manager.create_secret(Name=secret, SecretString=json.dumps(content))["ARN"]
         except manager.exceptions.ResourceExistsException:
             held = content_of(manager, secret)
-            # The ports may be others than the last time; a login stays what it is.
-            login = {part: held[part] for part in ("username", "password")} if name in ROTATED else {}
+            # The ports may be others than the last time; a login stays what it is, unless it is from before rotations.
+            kept = ("username", "password") if name in ROTATED and held.keys() == content.keys() else ()
+            login = {part: held[part] for part in kept}
             if content | login != held:
                 manager.put_secret_value(SecretId=secret, SecretString=json.dumps(content | login))
             arns[name] = manager.describe_secret(SecretId=secret)["ARN"]
