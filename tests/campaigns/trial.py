@@ -133,7 +133,11 @@ def _try(mutant: Mutant) -> None:
     os.dup2(silence, 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    hypothesis.settings.register_profile("trial", database=None, derandomize=True)
+    # Nor does hypothesis look at a clock: on a busy machine it would kill what lives.
+    unhurried = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile(
+        "trial", database=None, derandomize=True, deadline=None, suppress_health_check=unhurried
+    )
     hypothesis.settings.load_profile("trial")
     for name in [name for name in sys.modules if name.startswith(OURS)]:
         del sys.modules[name]
