@@ -11,28 +11,14 @@ from functools import partial
 from typing import Final
 
 import asyncpg
-import msgspec
 
 from matcher.shell.journal import Connect, connection
 from matcher.shell.wiring import Database, Secret, Settings
 from venue_aws.cache import Cache, CacheLogin
-from venue_aws.logins import Logins, SecretAway, login_of, secret_reader, secrets_client
+from venue_aws.logins import DatabaseLogin, Logins, SecretAway, login_of, secret_reader, secrets_client
 
 # Nobody's order waits for Redis here.
 _CACHE_MS: Final = 1000
-
-
-class DatabaseContent(msgspec.Struct, frozen=True, kw_only=True):
-    """What the database secret holds of a login."""
-
-    host: str
-    port: int
-    username: str
-    password: str
-    dbname: str
-
-    def __repr__(self) -> str:
-        return f"DatabaseContent({self.username!r})"
 
 
 def journal(settings: Settings) -> Connect:
@@ -40,7 +26,7 @@ def journal(settings: Settings) -> Connect:
     told = settings.database
     if isinstance(told, Database):
         return partial(connection, told)
-    return partial(_follow, _logins(told, DatabaseContent, settings), told)
+    return partial(_follow, _logins(told, DatabaseLogin, settings), told)
 
 
 def cache(settings: Settings) -> Cache | None:
@@ -62,7 +48,7 @@ def _logins[Login](told: Secret, form: type[Login], settings: Settings) -> Login
 
 
 @asynccontextmanager
-async def _follow(logins: Logins[DatabaseContent], told: Secret) -> AsyncIterator[asyncpg.Connection]:
+async def _follow(logins: Logins[DatabaseLogin], told: Secret) -> AsyncIterator[asyncpg.Connection]:
     """Open a connection as `connection` does, with the login of now."""
     async with AsyncExitStack() as stack:
         try:
@@ -79,7 +65,7 @@ async def _follow(logins: Logins[DatabaseContent], told: Secret) -> AsyncIterato
         yield opened
 
 
-def _database(login: DatabaseContent, told: Secret) -> Database:
+def _database(login: DatabaseLogin, told: Secret) -> Database:
     return Database(
         host=login.host,
         port=login.port,

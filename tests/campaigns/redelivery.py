@@ -20,8 +20,9 @@ from local.state import State, choose_ports
 from tests.campaigns.report import Log, Report, Violation
 from tests.cluster.deliveries import FAULTS, RECEIVE_COUNT_MAX, SHARDS, Places, Round
 from tests.integration.stream.conftest import Journal, TapeStream, WalletsTable
-from venue_aws.database import Database, DatabaseLogin
+from venue_aws.database import Database
 from venue_aws.journal import Journal as JournalReader
+from venue_aws.logins import DatabaseLogin
 from venue_aws.tape import Tape
 
 DEFAULT = 1_000

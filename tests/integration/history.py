@@ -16,8 +16,9 @@ from venue.holds import hold_for
 from venue.ledger import postings
 from venue.orders import Order, OrderType, Side
 from venue.products import Product
-from venue_aws.database import Database, DatabaseLogin
+from venue_aws.database import Database
 from venue_aws.ledger import Ledger
+from venue_aws.logins import DatabaseLogin
 
 _numbers = count(1)
 

@@ -13,7 +13,8 @@ from tests.integration.history import History, new_database
 from tests.venue_in_memory import ACME_USD, ALICE, BOB, BTC_USD
 from venue.errors import Malformed, Unavailable
 from venue.orders import Order, Status
-from venue_aws.database import Database, DatabaseLogin
+from venue_aws.database import Database
+from venue_aws.logins import DatabaseLogin
 from venue_aws.pages import Entry, Page, entry_cursor, fill_cursor, order_cursor
 from venue_aws.records import Records
 

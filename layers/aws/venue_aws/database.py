@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, LiteralString
 
-import msgspec
 import psycopg
 from psycopg.rows import BaseRowFactory
 
 from venue.errors import Unavailable
-from venue_aws.logins import SecretAway
+from venue_aws.logins import DatabaseLogin, SecretAway
 from venue_aws.patience import JOURNAL_CONNECT_S, JOURNAL_STATEMENT_S, REFUSAL_S
 
 STATEMENT_TIMEOUT_MS = JOURNAL_STATEMENT_S * 1000
@@ -18,19 +17,6 @@ STATEMENT_TIMEOUT_MS = JOURNAL_STATEMENT_S * 1000
 _SETTINGS = """
     SELECT set_config('statement_timeout', %s, false), set_config('default_transaction_read_only', %s, false),
            set_config('plan_cache_mode', 'force_custom_plan', false)"""
-
-
-class DatabaseLogin(msgspec.Struct, frozen=True, kw_only=True):
-    """The database secret's content."""
-
-    host: str
-    port: int
-    username: str
-    password: str
-    dbname: str
-
-    def __repr__(self) -> str:
-        return f"DatabaseLogin({self.username!r})"
 
 
 def _no_other(_: DatabaseLogin) -> None:

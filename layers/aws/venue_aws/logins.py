@@ -31,6 +31,19 @@ class SecretAway(Exception):
     """The secret cannot be read now, or is not what it should be. Its content is not in the message."""
 
 
+class DatabaseLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """The database secret's content."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    dbname: str
+
+    def __repr__(self) -> str:
+        return f"DatabaseLogin({self.username!r})"
+
+
 class Logins[Login]:
     """The login of one secret. Threads may share it.
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 import msgspec
 
 from venue_aws import patience
-from venue_aws.logins import SecretAway, login_of, secret_reader, secrets_client
+from venue_aws.logins import DatabaseLogin, SecretAway, login_of, secret_reader, secrets_client
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from venue_aws.cache import Cache
     from venue_aws.canary import Canary
     from venue_aws.clearing import Clearing
-    from venue_aws.database import Database, DatabaseLogin
+    from venue_aws.database import Database
     from venue_aws.endings import EndingSessions
     from venue_aws.history import History
     from venue_aws.logins import Logins
@@ -341,8 +341,6 @@ def ledger_database() -> "Database":
 
 @cache
 def _database_logins() -> "Logins[DatabaseLogin]":
-    from venue_aws.database import DatabaseLogin
-
     read = secret_reader(secrets, settings().need("database_secret_arn"))
     # The secret names the cluster itself, as its rotation needs it. A proxy has the same users, and always this port.
     proxy = {"host": settings().database_proxy, "port": 5432} if settings().database_proxy else {}

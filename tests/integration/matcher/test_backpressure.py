@@ -27,7 +27,8 @@ from venue.handover import HandOver
 from venue.ports import Market
 from venue_aws import patience
 from venue_aws.cache import Cache, CacheDown
-from venue_aws.database import Database, DatabaseLogin
+from venue_aws.database import Database
+from venue_aws.logins import DatabaseLogin
 from venue_aws.markets import Markets
 from venue_aws.matcher import MatcherClient
 from venue_aws.queues import OrderQueue, QueueRoad

@@ -15,15 +15,14 @@ from psycopg.rows import scalar_row
 from redis import Redis
 
 from local.state import State
-from matcher.shell.access import DatabaseContent
 from tests.cluster.callers import calling, straight_to
 from tests.cluster.database import NewDatabase
 from tests.cluster.flow import trading
 from tests.cluster.redis import RedisServer
 from tests.integration.matcher.conftest import Environment, StartMatcher
 from venue_aws.cache import Cache, CacheLogin
-from venue_aws.database import Database, DatabaseLogin
-from venue_aws.logins import AGAIN_S, Logins, login_of, secret_reader
+from venue_aws.database import Database
+from venue_aws.logins import AGAIN_S, DatabaseLogin, Logins, login_of, secret_reader
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -144,7 +143,6 @@ def test_a_login_shows_its_password_to_nobody() -> None:
     word = str(uuid4())
     for login in (
         DatabaseLogin(host="h", port=1, username="ann", password=word, dbname="d"),
-        DatabaseContent(host="h", port=1, username="ann", password=word, dbname="d"),
         CacheLogin(host="h", port=1, username="ann", password=word),
     ):
         assert "ann" in repr(login)

@@ -28,9 +28,10 @@ from venue.ports import Market
 from venue.products import Asset
 from venue.reconciliation import AGAIN_US, FORGOTTEN_US, LOOKS_MAX, Difference, Found, Key, Reconciliation, Sum, Wallet
 from venue_aws.clearing import Clearing
-from venue_aws.database import Database, DatabaseLogin
+from venue_aws.database import Database
 from venue_aws.journal import Journal
 from venue_aws.ledger import Ledger
+from venue_aws.logins import DatabaseLogin
 from venue_aws.matcher import MatcherClient
 from venue_aws.rules import Rules
 from venue_aws.settlement import Settlement

@@ -31,8 +31,9 @@ from venue.events import AnyEvent
 from venue.ledger import WORLD
 from venue.wire import Batch, TapeRecord
 from venue_aws.clearing import MISSING_MAX, Clearing, Lost
-from venue_aws.database import Database, DatabaseLogin
+from venue_aws.database import Database
 from venue_aws.journal import Journal as JournalReader
+from venue_aws.logins import DatabaseLogin
 from venue_aws.rules import Rules
 from venue_aws.settlement import Settlement
 from venue_aws.tape import Tape, TapeDown

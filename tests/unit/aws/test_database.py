@@ -7,7 +7,8 @@ import pytest
 from psycopg.rows import scalar_row
 
 from venue.errors import Unavailable
-from venue_aws.database import Database, DatabaseLogin
+from venue_aws.database import Database
+from venue_aws.logins import DatabaseLogin
 
 
 def first_words(server: socket.socket) -> dict[str, str]:
