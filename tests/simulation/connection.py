@@ -37,10 +37,16 @@ class Connection:
         self.server = server
         self.process = process
         self.closed = False
-        self.crashed = False
+        self._crashes = server.crashes
+        self._broken = False
         self._under_way: Call | None = None
         self._listeners: list[Callable[..., None]] = []
         self._arrival = 0.0
+
+    @property
+    def crashed(self) -> bool:
+        """Whether what came over it and was not committed is gone; also when its process was gone before."""
+        return self._broken or self._crashes != self.server.crashes
 
     async def fetchval(self, statement: str, *arguments: Any, timeout: float | None = None) -> Any:
         """One value."""
@@ -93,7 +99,7 @@ class Connection:
 
     def cut(self) -> None:
         """Break it: who waits for an answer hears no more than that."""
-        self.closed = self.crashed = True
+        self.closed = self._broken = True
         if self._under_way is not None and not self._under_way.answer.done():
             self._under_way.answer.set_exception(asyncpg.ConnectionDoesNotExistError("connection was closed"))
 

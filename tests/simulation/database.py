@@ -35,6 +35,7 @@ class Database:
         self.committed: Callable[[Committed, Held], None] = _ignored
         self.answered: Answered = _ignored
         self.connections: dict[int, Connection] = {}
+        self.crashes = 0
         self._count = 0
         self._locked_until: dict[int, float] = {}
 
@@ -56,6 +57,7 @@ class Database:
 
     def crash(self) -> None:
         """Break every connection; what was not committed is gone."""
+        self.crashes += 1
         for connection in list(self.connections.values()):
             connection.cut()
         self._locked_until.clear()
