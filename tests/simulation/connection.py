@@ -127,6 +127,8 @@ class Connection:
             elif trouble.takes("commit_stuck"):
                 delay_s = trouble.between(*_STUCK_S)
         self._arrival = max(self._arrival, server.loop.time() + delay_s)
+        if statement == journal._APPEND:
+            server.appends_until = max(server.appends_until, self._arrival)
         server.loop.call_at(self._arrival, server.arrive, call, context=server.outside)
         try:
             if timeout is None:

@@ -25,7 +25,7 @@ type Answered = Callable[[float, str, Any, Any], None]
 
 class Database:
     """The server. `committed` is told of each batch at the moment of its commit, `answered` of each statement that was
-    carried out."""
+    carried out. appends_until: until then a batch is on its way here, or waits for its commit."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, trouble: Trouble) -> None:
         self.loop = loop
@@ -35,6 +35,7 @@ class Database:
         self.committed: Callable[[Committed, Held], None] = _ignored
         self.answered: Answered = _ignored
         self.connections: dict[int, Connection] = {}
+        self.appends_until = 0.0
         self.crashes = 0
         self._count = 0
         self._locked_until: dict[int, float] = {}
@@ -110,6 +111,7 @@ class Database:
         if self.trouble.takes("commit_slow"):
             takes_s = self.trouble.between(*_FENCE_SLOW_S)
         until = began + takes_s
+        self.appends_until = max(self.appends_until, until)
         self._locked_until[shard] = max(self._locked_until.get(shard, 0.0), until)
         self.loop.call_at(until, self._commit, call, began, context=self.outside)
 

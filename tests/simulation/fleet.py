@@ -64,7 +64,7 @@ class Fleet:
     """So many matchers as are `wanted`, or more while one makes room for the next; whoever dies is replaced.
 
     shards: that there are. shards_max: that one owns, at most. gave_up: told of one that found that it must not serve,
-    or that failed in a way that nobody thought of.
+    or that failed in a way that nobody thought of. requests: so many are on their way to a matcher, or with one.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class Fleet:
         self._shards_max = shards_max
         self.outside = database.outside
         self.members: dict[str, Member] = {}
+        self.requests = 0
 
     def start(self) -> Member:
         """Start one more."""

@@ -74,17 +74,20 @@ class Http:
         if trouble.takes("http_request_late"):
             delay_s = trouble.between(*_LATE_S)
         if not trouble.takes("http_request_lost"):
-            outside = self._fleet.outside
-            loop.call_later(delay_s, self._arrive, url, body, answer, context=outside)
+            self._send(url, body, answer, delay_s)
             if trouble.takes("http_request_doubled"):
-                again: asyncio.Future[tuple[int, bytes]] = loop.create_future()
-                loop.call_later(delay_s + trouble.way(), self._arrive, url, body, again, context=outside)
+                self._send(url, body, loop.create_future(), delay_s + trouble.way())
         return await answer
+
+    def _send(self, url: str, body: bytes, answer: asyncio.Future[tuple[int, bytes]], delay_s: float) -> None:
+        self._fleet.requests += 1
+        self._loop.call_later(delay_s, self._arrive, url, body, answer, context=self._fleet.outside)
 
     def _arrive(self, url: str, body: bytes, answer: asyncio.Future[tuple[int, bytes]]) -> None:
         address, _, shard = url.partition("/shards/")
         member = self._fleet.members.get(address)
         if member is None or not member.runs:
+            self._fleet.requests -= 1
             _settle(answer, ConnectionRefusedError(url))
             return
         task = self._loop.create_task(_asked(member.intake, int(shard), body), context=member.process.context)
@@ -93,6 +96,7 @@ class Http:
     def _answered(
         self, member: Member, answer: asyncio.Future[tuple[int, bytes]], task: asyncio.Task[tuple[int, bytes]]
     ) -> None:
+        self._fleet.requests -= 1
         if not member.process.alive or task.cancelled():
             _settle(answer, ConnectionResetError(member.address))
         elif (error := task.exception()) is not None:

@@ -1,4 +1,8 @@
-"""Rest: after all faults have ceased the venue does what it has promised, and then nothing more."""
+"""Rest: after all faults have ceased the venue does what it has promised, and then nothing more.
+
+What a fault held up may outlast the faults: nobody waits any more for the answer to a late request, or to a batch that
+is stuck on its way to the journal, but what comes of it has to be reckoned with.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +75,9 @@ class Rest:
     def _is_here(self) -> bool:
         venue = self._venue
         return (
-            not venue.orders.messages
+            not venue.fleet.requests
+            and venue.database.appends_until < venue.loop.now
+            and not venue.orders.messages
             and not venue.events.messages
             and all(map(self._rests, range(venue.plan.shards)))
             and not stale_markets(venue)
@@ -92,7 +98,8 @@ class Rest:
         venue, tables = self._venue, self._venue.database.tables
         running = [member.address for member in venue.fleet.running()]
         return (
-            f"orders {len(venue.orders.messages)}, events {len(venue.events.messages)},"
+            f"requests {venue.fleet.requests}, appends until {venue.database.appends_until},"
+            f" orders {len(venue.orders.messages)}, events {len(venue.events.messages)},"
             f" relayed {tables.published} of {[watch.sequence for watch in venue.auditor.watches]},"
             f" settled {venue.table.settled}, leases {tables.leases}, Redis {venue.redis.owners},"
             f" due {[watch.engine.due for watch in venue.auditor.watches]},"
