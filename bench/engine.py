@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 
 from bench import comparison, depth
-from bench.flow import Message, canonical, load
+from bench.flow import BATCH, Message, canonical, load
 from matcher.core.engine import Engine
 from venue.commands import AnyCommand, CancelOrder, ListProduct, PlaceOrder
 from venue.events import AnyEvent, OrderDone, Traded
@@ -39,7 +39,6 @@ PRODUCT = Product(
     lot_units=1,
 )
 ACCOUNTS = 8
-CHUNK = 1_000
 
 
 class Replay:
@@ -121,16 +120,16 @@ class Replay:
 def seconds_for(commands: list[AnyCommand]) -> float:
     """Time a fresh engine on the commands, its events made and dropped: processor seconds.
 
-    As in the service, a command has just been decoded when it is applied: chunk after chunk is, while the clock stands.
+    As in the service, a command has just been decoded when it is applied: batch after batch is, while the clock stands.
     """
-    chunks = [encode(list(chunk)) for chunk in batched(commands, CHUNK, strict=False)]
+    batches = [encode(list(batch)) for batch in batched(commands, BATCH, strict=False)]
     engine = Engine()
     apply = engine.apply
     seconds = 0.0
     gc.collect()
     gc.freeze()
-    for chunk in chunks:
-        decoded = COMMANDS.decode(chunk)
+    for batch in batches:
+        decoded = COMMANDS.decode(batch)
         start = time.process_time()
         for command in decoded:
             apply(command)

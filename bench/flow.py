@@ -12,7 +12,11 @@ import csv
 import lzma
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, TextIO, cast
+from typing import Final, NamedTuple, TextIO, cast
+
+# Messages that are made at a time before an engine takes them: the matcher's batches carry so many under full load
+# (docs/speed.md). With a thousand, what is made pushes the book out of the processor's cache.
+BATCH: Final = 50
 
 
 class Message(NamedTuple):

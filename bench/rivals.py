@@ -22,9 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.floor import BareBook
-from bench.flow import Message, load
-
-CHUNK = 1_000
+from bench.flow import BATCH, Message, load
 
 # price, quantity
 type Trades = list[tuple[int, int]]
@@ -175,20 +173,20 @@ def run(name: str, flow: Path, seconds_max: float) -> dict[str, Any]:
 
 
 def run_steps(steps: Iterator[Step], seconds_max: float) -> dict[str, Any]:
-    """Take steps for as long as that; give what was done. Orders are made chunk by chunk, while the clock stands."""
+    """Take steps for as long as that; give what was done. Orders are made batch by batch, while the clock stands."""
     clock = time.process_time
     seconds, messages = 0.0, 0
     done: list[Any] = []
     gc.collect()
     gc.freeze()
-    for chunk in batched(steps, CHUNK, strict=False):
+    for batch in batched(steps, BATCH, strict=False):
         made = []
         start = clock()
-        for step in chunk:
+        for step in batch:
             made.append(step())  # noqa: PERF401
         seconds += clock() - start
         done += [one for found in made if isinstance(found, list) for one in found]
-        messages += len(chunk)
+        messages += len(batch)
         if seconds > seconds_max:
             break
     gc.unfreeze()

@@ -3,12 +3,12 @@
 A violation is a bug that was not found. `found` says for each at which seed it was, and by which check.
 """
 
-import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 
 import msgspec
 
 from tests.campaigns.report import Log, Report, Violation
+from tests.campaigns.workers import workers
 from tests.simulation.bugs.bug import Bug, planted
 from tests.simulation.draw import plan_of
 from tests.simulation.planted import BUGS
@@ -35,7 +35,7 @@ class Planted(Report, kw_only=True):
 def run(*, n: int, seed: int, log: Log, jobs: int | None = None, aimed: bool = False) -> Planted:
     """Look for each bug on at most `n` seeds from `seed` on. aimed: with the faults alone by which it shows soonest."""
     report = Planted(campaign="planted", first_seed=seed)
-    with ProcessPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+    with workers(jobs) as pool:
         looked_for = {pool.submit(find, number, seed, n, aimed=aimed): bug for number, bug in enumerate(BUGS)}
         for future in as_completed(looked_for):
             bug, found = looked_for[future], future.result()

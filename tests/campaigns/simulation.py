@@ -4,16 +4,15 @@ Each run is one seed (see docs/simulation.md). Every tenth is played twice and m
 are spread over processes; what they find is the same whatever their number.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from itertools import batched
 from typing import get_args
 
 import msgspec
 
 from tests.campaigns.report import Log, Report, Violation
+from tests.campaigns.workers import workers
 from tests.simulation.draw import plan_of
 from tests.simulation.plan import Plan, shortest
 from tests.simulation.trouble import KINDS
@@ -64,7 +63,7 @@ def run(*, n: int, seed: int, log: Log, jobs: int | None = None) -> Simulation:
     report = Simulation(
         campaign="simulation", first_seed=seed, faults=dict.fromkeys(KINDS, 0), events=dict.fromkeys(sorted(_EVENTS), 0)
     )
-    for chunk in _chunks(n, seed, jobs or os.cpu_count() or 1):
+    for chunk in _chunks(n, seed, jobs):
         _add(report, chunk)
         if chunk.failed is not None:
             report.violations = 1
@@ -78,12 +77,12 @@ def run(*, n: int, seed: int, log: Log, jobs: int | None = None) -> Simulation:
     return report
 
 
-def _chunks(n: int, seed: int, jobs: int) -> Iterator[Chunk]:
+def _chunks(n: int, seed: int, jobs: int | None) -> Iterator[Chunk]:
     parts = list(batched(range(seed, seed + n), _CHUNK, strict=False))
     if jobs == 1:
         yield from map(play_all, parts)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    with workers(jobs) as pool:
         try:
             yield from pool.map(play_all, parts)
         finally:
