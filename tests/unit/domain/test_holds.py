@@ -20,6 +20,12 @@ def test_a_sell_holds_its_size() -> None:
     assert hold_for(order, PRODUCT) == 40
 
 
+def test_a_sell_without_a_size_holds_nothing() -> None:
+    # The core refuses it; what is asked first is how much it would hold.
+    order = PlaceOrder(order_id="o", account="a", product_id="ACME-USD", side="sell", type="market")
+    assert hold_for(order, PRODUCT) == 0
+
+
 def test_a_buy_holds_its_cost_and_the_dearer_fee_rounded_up() -> None:
     # 4 lots at 3 ticks of 5 minor units: 60, and 0.12 of fee
     order = PlaceOrder(
@@ -31,6 +37,14 @@ def test_a_buy_holds_its_cost_and_the_dearer_fee_rounded_up() -> None:
 def test_a_makers_rebate_does_not_make_a_hold_smaller() -> None:
     order = PlaceOrder(order_id="o", account="a", product_id="ACME-USD", side="buy", price=3, size=4, maker_bps=-10)
     assert hold_for(order, PRODUCT) == 60
+
+
+def test_two_rebates_do_not_make_a_hold_smaller() -> None:
+    # 100,000 lots at 3 ticks of 5 minor units: one basis point of 1,500,000 is 150.
+    order = PlaceOrder(
+        order_id="o", account="a", product_id="ACME-USD", side="buy", price=3, size=100_000, maker_bps=-1, taker_bps=-1
+    )
+    assert hold_for(order, PRODUCT) == 1_500_000
 
 
 def test_a_buy_by_funds_holds_the_funds() -> None:
