@@ -26,7 +26,7 @@ READ_MS, READ_GB = 12, 0.5
 SETTLE_MS, STREAM_MS, STREAM_GB = 30, 20, 1.0
 # The share of the peak for which environments are kept warm: what is usual, so that only bursts start cold.
 WARM_SHARE = 0.2
-# The relay waits 10 ms between two messages of a shard, and a message has at most 256 KiB.
+# The relay begins to send every 10 ms at most, and a message has at most 256 KiB.
 MESSAGES_PER_SHARD_S = 100
 # What SQS takes, of each kind of call, in us-east-1: one message group, and one FIFO queue of high throughput.
 GROUP_CALLS_S = 300

@@ -21,9 +21,11 @@ EVERY_S: Final = 10.0
 NAMESPACE: Final = "Venue"
 # As many values as one metric of a line may have.
 VALUES_MAX: Final = 100
+# Of so many batches it knows when they were committed.
+COMMITS_MAX: Final = 1_000
 
 type Counted = Literal["OrdersAcknowledged", "EpochChanges", "CheckpointsDamaged", "CheckpointsFailed"]
-type Duration = Literal["AcknowledgeLatency", "JournalAppend", "OutboxLag"]
+type Duration = Literal["AcknowledgeLatency", "JournalAppend", "OutboxLag", "PublishLatency"]
 
 
 class Metrics:
@@ -35,6 +37,8 @@ class Metrics:
         self._counts: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._durations: dict[Duration, list[float]] = {}
+        # By sequence.
+        self._commits: dict[int, int] = {}
 
     def count(self, name: Counted, number: int = 1) -> None:
         """Count what happened."""
@@ -44,8 +48,10 @@ class Metrics:
         """Note how long something took."""
         self._durations.setdefault(name, []).append(ms)
 
-    def committed(self, events: Sequence[AnyEvent]) -> None:
+    def committed(self, entry: Entry, events: Sequence[AnyEvent]) -> None:
         """Note a batch that is in the journal now: its orders, and how long the oldest of its commands has waited."""
+        self._commits[entry.sequence] = self._clock()
+        self._commits.pop(entry.sequence - COMMITS_MAX, None)
         for event in events:
             kind = type(event)
             if kind is OrderRested or kind is OrderReceived or kind is StopAccepted:
@@ -59,11 +65,16 @@ class Metrics:
         return _Timed(journal, self)
 
     def publishing(self, put: Callable[[Sequence[wire.Batch]], None]) -> Callable[[Sequence[wire.Batch]], None]:
-        """The same way to the events queue, with the age of the newest batch noted when it is there."""
+        """The same way to the events queue, with the age of each batch noted when it is there.
+
+        A batch whose commit is not known, for another process made it or it was long ago, counts from its last command.
+        """
 
         def publish(batches: Sequence[wire.Batch]) -> None:
             put(batches)
-            self.took("OutboxLag", self._since(batches[-1].at))
+            for batch in batches:
+                self.took("OutboxLag", self._since(self._commits.pop(batch.sequence, batch.at)))
+                self.took("PublishLatency", self._since(batch.at))
 
         return publish
 

@@ -31,8 +31,8 @@ log = logging.getLogger("matcher.sequencer")
 WAITING_MAX: Final = 4096
 
 type Clock = Callable[[], int]
-# Whoever wants to hear of each batch's events after its commit. Must not block and must not raise.
-type Committed = Callable[[list[AnyEvent]], None]
+# Whoever wants to hear of each batch and its events after its commit. Must not block and must not raise.
+type Committed = Callable[[Entry, list[AnyEvent]], None]
 
 _encode = msgspec.json.Encoder().encode
 _stamp = msgspec.structs.force_setattr
@@ -226,7 +226,7 @@ class Sequencer:
             await self._journal.append(entry)
             self._sequence = entry.sequence
             if self._committed is not None:
-                self._committed(batch.events)
+                self._committed(entry, batch.events)
         elif self._still_mine is not None:
             # Nothing happened, so no statement meets the fence: what is answered may be what a successor has changed.
             await self._still_mine()

@@ -13,12 +13,12 @@ import msgspec
 
 from matcher.shell.checkpointer import Checkpointer
 from matcher.shell.follower import Follower
-from matcher.shell.journal import Connect, PostgresJournal
+from matcher.shell.journal import Connect, Entry, PostgresJournal
 from matcher.shell.lane import OrderSource
 from matcher.shell.lease import COMMIT_LEASES, Lease
 from matcher.shell.metrics import Metrics
 from matcher.shell.relay import Relay
-from matcher.shell.sequencer import Clock, Sequencer
+from matcher.shell.sequencer import Clock, Committed, Sequencer
 from matcher.shell.snapshots import MarketCache, Snapshots
 from matcher.shell.timer import keep_time
 from venue import wire
@@ -92,7 +92,7 @@ class Tenure:
         self._journal = journal
         self._relay = relay
         self._metrics = Metrics(follower.shard, parts.clock)
-        self._listeners: list[Callable[[list[AnyEvent]], None]] = [self._metrics.committed]
+        self._listeners: list[Committed] = [self._metrics.committed]
 
     async def run(self, *, stop: asyncio.Event, serving: Callable[[Sequencer | None], None]) -> None:
         """Serve until `stop`, then drain. `serving` is told the sequencer when it is ready, and None when it is over.
@@ -182,11 +182,11 @@ class Tenure:
                 owner=Owner(epoch=self._lease.epoch, url=self._address),
                 trades=self._follower.trades(),
             )
-            self._listeners.append(snapshots.note)
+            self._listeners.append(lambda _, events: snapshots.note(events))
             helpers.append(snapshots.run())
         if self._parts.put_batch is not None:
             relay = Relay(self._relay, self._metrics.publishing(self._parts.put_batch), shard=self._shard)
-            self._listeners.append(lambda _: relay.wake())
+            self._listeners.append(relay.committed)
             helpers.append(relay.run())
         if self._parts.write_checkpoint is not None:
             checkpointer = Checkpointer(
@@ -200,9 +200,9 @@ class Tenure:
             helpers.append(checkpointer.run())
         return helpers
 
-    def _tell(self, events: list[AnyEvent]) -> None:
+    def _tell(self, entry: Entry, events: list[AnyEvent]) -> None:
         for listener in self._listeners:
-            listener(events)
+            listener(entry, events)
 
 
 async def _list(sequencer: Sequencer, products: Iterable[Product]) -> None:

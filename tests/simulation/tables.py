@@ -26,7 +26,7 @@ _TRADES: Final = msgspec.json.Decoder(list[Traded])
 _POSTINGS: Final = msgspec.json.Decoder(list[Posting])
 _PRODUCTS: Final = msgspec.json.Decoder(list[Product])
 # What the relay reads of a posting.
-_RELAYED: Final = ("account", "asset", "kind", "free", "held", "order_id", "trade_id", "product_id")
+_RELAYED: Final = ("account", "asset", "kind", "free", "held", "order_id", "trade_id", "product_id", "amend_id")
 _MIGRATED: Final = [
     Row(name=name, sha256=hashlib.sha256(script.encode()).hexdigest()) for name, script in migrations.scripts().items()
 ]

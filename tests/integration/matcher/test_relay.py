@@ -9,15 +9,15 @@ import asyncpg
 import pytest
 from mypy_boto3_sqs import SQSClient
 
-from matcher.shell.journal import connection
+from matcher.shell.journal import Entry, connection
 from matcher.shell.migrations import migrate, scripts
-from matcher.shell.relay import CHUNK_MAX, Relay
+from matcher.shell.relay import CHUNK_MAX, KEPT_MAX, Relay
 from tests.cluster.database import NewDatabase
 from tests.cluster.flow import BTC_USD, flow
 from tests.integration.matcher.conftest import Environment, NewQueue, StartMatcher
 from venue import wire
 from venue.events import CancelRefused
-from venue.ledger import imbalance, postings
+from venue.ledger import Posting, imbalance, postings
 from venue.wire import Batch
 from venue_aws.queues import EventsQueue, QueueDown, connect
 
@@ -65,18 +65,73 @@ async def add(database: NewDatabase, first: int, last: int) -> None:
         )
 
 
+def entry(sequence: int) -> Entry:
+    """One batch, as the sequencer tells of it."""
+    return Entry(
+        sequence=sequence,
+        at=0,
+        commands=b"[]",
+        events=b"[]",
+        checksum=b"",
+        orders=[],
+        trades=[],
+        postings=[Posting("alice", "USD", "deposit", sequence, 0)],
+        products=[],
+    )
+
+
 async def test_every_batch_goes_out_once_and_in_order(own: asyncpg.Connection, database: NewDatabase) -> None:
     queue = Queue()
-    relay = Relay(own, queue.put, shard=0)
     await add(database, 1, CHUNK_MAX * 2 + 7)
-    running = asyncio.create_task(relay.run())
+    running = asyncio.create_task(Relay(own, queue.put, shard=0).run())
     await until(lambda: len(queue.taken) == CHUNK_MAX * 2 + 7)
     await add(database, CHUNK_MAX * 2 + 8, CHUNK_MAX * 2 + 9)
-    relay.wake()
     await until(lambda: len(queue.taken) == CHUNK_MAX * 2 + 9)
     await until(lambda: database.rows("SELECT published FROM relays") == [(CHUNK_MAX * 2 + 9,)])
     running.cancel()
     assert queue.sequences() == list(range(1, CHUNK_MAX * 2 + 10))
+
+
+async def test_a_batch_that_was_heard_of_goes_as_it_was_told_without_a_reading(own: asyncpg.Connection) -> None:
+    queue, told = Queue(), entry(1)
+    event = CancelRefused(at=1, account_sequence=1, order_id=str(uuid4()), account="alice", reason="unknown")
+    relay = Relay(own, queue.put, shard=0)
+    relay.committed(told, [event])  # the journal of this test has no such row
+    running = asyncio.create_task(relay.run())
+    await until(lambda: queue.taken)
+    running.cancel()
+    assert queue.taken == [Batch(shard=0, sequence=1, at=0, events=[event], postings=told.postings)]
+
+
+async def test_what_nobody_told_of_goes_before_what_was_heard_of(
+    own: asyncpg.Connection, database: NewDatabase
+) -> None:
+    queue = Queue()
+    await add(database, 1, 3)
+    relay = Relay(own, queue.put, shard=0)
+    for sequence in (4, 5):
+        relay.committed(entry(sequence), [])
+    running = asyncio.create_task(relay.run())
+    await until(lambda: len(queue.taken) == 5)
+    running.cancel()
+    assert queue.sequences() == [1, 2, 3, 4, 5]
+
+
+async def test_what_does_not_fit_in_memory_while_the_queue_is_away_is_read(
+    own: asyncpg.Connection, database: NewDatabase
+) -> None:
+    queue, last = Queue(), KEPT_MAX + 30
+    queue.away.set()
+    relay = Relay(own, queue.put, shard=0)
+    running = asyncio.create_task(relay.run())
+    await add(database, 1, last)
+    for sequence in range(1, last + 1):
+        relay.committed(entry(sequence), [])
+    await until(lambda: queue.refused >= 1)
+    queue.away.clear()
+    await until(lambda: database.rows("SELECT published FROM relays") == [(last,)])
+    running.cancel()
+    assert queue.sequences() == list(range(1, last + 1))
 
 
 async def test_what_has_piled_up_goes_together(own: asyncpg.Connection, database: NewDatabase) -> None:

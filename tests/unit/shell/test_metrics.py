@@ -9,7 +9,7 @@ import pytest
 from matcher.core.engine import Engine
 from matcher.shell.journal import Entry
 from matcher.shell.log import JsonLines
-from matcher.shell.metrics import VALUES_MAX, Metrics, spread
+from matcher.shell.metrics import COMMITS_MAX, VALUES_MAX, Metrics, spread
 from tests.unit.shell.test_sequencer import PRODUCT, Clock, HeldJournal, order
 from venue import wire
 from venue.commands import AnyCommand, ListProduct
@@ -32,6 +32,24 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [json.loads(JsonLines().format(record)) for record in caplog.records]
 
 
+def entry(sequence: int) -> Entry:
+    return Entry(
+        sequence=sequence,
+        at=0,
+        commands=b"[]",
+        events=b"[]",
+        checksum=b"",
+        orders=[],
+        trades=[],
+        postings=[],
+        products=[],
+    )
+
+
+def batch(sequence: int, *, at: int) -> wire.Batch:
+    return wire.Batch(shard=3, sequence=sequence, at=at, events=[], postings=[])
+
+
 def events_of(*commands: AnyCommand) -> list[AnyEvent]:
     engine = Engine()
     return [event for command in (ListProduct(product=PRODUCT), *commands) for event in engine.apply(command)]
@@ -41,7 +59,7 @@ def test_orders_are_counted_as_taken_on_or_by_the_rule_that_they_broke(
     metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     refused = [order(3).__replace__(size=0), order(4).__replace__(size=0), order(5).__replace__(hold=0)]
-    metrics.committed(events_of(order(1), order(2), *refused))
+    metrics.committed(entry(1), events_of(order(1), order(2), *refused))
     metrics.tell()
     taken, *broken = lines(caplog)
     assert taken["OrdersAcknowledged"] == 2
@@ -52,7 +70,7 @@ def test_a_line_is_in_the_embedded_metric_format(
     metrics: Metrics, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock.now = 5_000_000
-    metrics.committed(events_of(order(1)))
+    metrics.committed(entry(1), events_of(order(1)))
     metrics.tell()
     (line,) = lines(caplog)
     (described,) = line["_aws"]["CloudWatchMetrics"]
@@ -74,22 +92,48 @@ def test_what_was_told_is_not_told_again(metrics: Metrics, caplog: pytest.LogCap
     assert [line["EpochChanges"] for line in lines(caplog)] == [1]
 
 
-async def test_appends_and_what_is_published_are_timed(
-    metrics: Metrics, clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    journal, published = HeldJournal(), list[wire.Batch]()
-    entry = Entry(
-        sequence=1, at=0, commands=b"[]", events=b"[]", checksum=b"", orders=[], trades=[], postings=[], products=[]
-    )
-    await metrics.appending(journal).append(entry)
-    clock.now = 9_000
-    metrics.publishing(published.extend)([wire.Batch(shard=3, sequence=1, at=2_000, events=[], postings=[])])
+async def test_appends_are_timed(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
+    journal = HeldJournal()
+    await metrics.appending(journal).append(entry(1))
     metrics.tell()
     (line,) = lines(caplog)
-    assert journal.entries == [entry]
-    assert [batch.sequence for batch in published] == [1]
-    assert line["OutboxLag"] == [7.0]
+    assert journal.entries == [entry(1)]
     assert len(line["JournalAppend"]) == 1
+
+
+def test_every_batch_that_is_published_is_timed_from_its_commit_and_from_its_last_command(
+    metrics: Metrics, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    published = list[wire.Batch]()
+    clock.now = 4_000
+    metrics.committed(entry(2), events_of())
+    clock.now = 6_000
+    metrics.committed(entry(3), events_of())
+    metrics.tell()
+    caplog.clear()
+    clock.now = 9_000
+    metrics.publishing(published.extend)([batch(2, at=2_000), batch(3, at=5_000)])
+    metrics.tell()
+    (line,) = lines(caplog)
+    assert [each.sequence for each in published] == [2, 3]
+    assert line["OutboxLag"] == [3.0, 5.0]
+    assert line["PublishLatency"] == [4.0, 7.0]
+
+
+def test_a_batch_whose_commit_is_not_known_counts_from_its_last_command(
+    metrics: Metrics, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock.now = 1_000
+    for sequence in range(2, COMMITS_MAX + 3):
+        metrics.committed(entry(sequence), events_of())
+    metrics.tell()
+    caplog.clear()
+    clock.now = 9_000
+    of_another, of_long_ago, of_late = batch(1, at=0), batch(2, at=0), batch(3, at=0)
+    metrics.publishing(list[wire.Batch]().extend)([of_another, of_long_ago, of_late])
+    metrics.tell()
+    (line,) = lines(caplog)
+    assert line["OutboxLag"] == [8.0, 9.0, 9.0]
 
 
 async def test_an_append_that_fails_is_no_append(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
