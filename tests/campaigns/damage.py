@@ -1,4 +1,4 @@
-"""Journal rows and checkpoints are damaged at random in the real database: it must be noticed, every time.
+"""Rows of journal, ledger and checkpoints are damaged at random in the real database: it must be noticed, every time.
 
 One journal is written by a real matcher, with checkpoints on the way. Each run damages it in one place, lets the
 matcher's own code recover from it and verify it, and undoes the damage. Either recovery refuses to serve, or it passes

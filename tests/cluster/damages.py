@@ -1,4 +1,4 @@
-"""What can become of stored rows: each damages the journal or a checkpoint in one place, and tells what it did."""
+"""What can become of stored rows: each damages journal, ledger or a checkpoint in one place, and tells what it did."""
 
 from collections.abc import Awaitable, Callable
 from random import Random
@@ -93,6 +93,41 @@ async def _end_gone(connection: asyncpg.Connection, chance: Random) -> str:
     return f"all from batch {sequence} on are gone"
 
 
+async def _another_epoch(connection: asyncpg.Connection, chance: Random) -> str:
+    sequence = await _batch(connection, chance, but_last=True)
+    epoch = await _get(connection, "batches", sequence, "epoch") + chance.randint(1, 10)
+    await _set(connection, "batches", sequence, "epoch", epoch)
+    return f"epoch {epoch} for batch {sequence}"
+
+
+# One row, drawn by a number: the database is not to draw it, or a seed would not give the same twice.
+_ANY: Final = "(SELECT ctid FROM {0} ORDER BY md5(ctid::text || $1::text) LIMIT 1)"
+
+
+def _any_row(table: str, what: str) -> Damage:
+    async def damage(connection: asyncpg.Connection, chance: Random) -> str:
+        any_row = _ANY.format(table)
+        row = await connection.fetchrow(
+            f"{what} WHERE ctid = {any_row} RETURNING *",
+            str(chance.random()),
+        )
+        return f"{what}: {dict(row or {})}"
+
+    return damage
+
+
+async def _posting_twice(connection: asyncpg.Connection, chance: Random) -> str:
+    row = await connection.fetchrow(
+        f"""
+        INSERT INTO postings (shard, sequence, at, account, asset, kind, free, held, order_id, trade_id, ordinal)
+        SELECT shard, sequence, at, account, asset, kind, free, held, order_id, trade_id, ordinal + 1000000
+        FROM postings WHERE ctid = {_ANY.format("postings")} RETURNING *
+        """,  # noqa: S608
+        str(chance.random()),
+    )
+    return f"a posting twice: {dict(row or {})}"
+
+
 async def _checkpoint(connection: asyncpg.Connection, chance: Random) -> int:
     rows = await connection.fetch("SELECT sequence FROM checkpoints WHERE shard = 0 ORDER BY sequence DESC")
     # Mostly the newest: it is the one that is read.
@@ -141,6 +176,7 @@ DAMAGES: Final[dict[str, Damage]] = {
     "a bit of a checksum": _bit_of("checksum"),
     "no checksum": _no_checksum,
     "another time": _another_time,
+    "another epoch": _another_epoch,
     "a row cut short": _cut_short,
     "a row gone": _gone,
     "a row cut out": _cut_out,
@@ -153,4 +189,10 @@ DAMAGES: Final[dict[str, Damage]] = {
     "a checkpoint's number": _number_of_a_checkpoint,
     "a checkpoint's digest": _digest_of_a_checkpoint,
     "every checkpoint": _all_checkpoints,
+    "a posting of more": _any_row("postings", "UPDATE postings SET free = free + 1, held = held - 1"),
+    "a posting of another account": _any_row("postings", "UPDATE postings SET account = 'mallory'"),
+    "a posting gone": _any_row("postings", "DELETE FROM postings"),
+    "a posting twice": _posting_twice,
+    "a trade at another price": _any_row("trades", "UPDATE trades SET price = price + 1"),
+    "a trade gone": _any_row("trades", "DELETE FROM trades"),
 }

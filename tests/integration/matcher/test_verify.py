@@ -57,6 +57,36 @@ async def test_a_good_journal_is_good_all_of_it(own: asyncpg.Connection, databas
     assert command(database, "--shard", "1") == (0, Verdict())
 
 
+@pytest.mark.parametrize(
+    ("statement", "broken"),
+    [
+        ("UPDATE postings SET free = free + 1 WHERE kind = 'hold'", "other postings"),
+        ("UPDATE postings SET account = account || 'x' WHERE kind = 'match'", "other postings"),
+        ("UPDATE postings SET at = at + 1 WHERE kind = 'match'", "other postings"),
+        ("DELETE FROM postings WHERE kind = 'release'", "other postings"),
+        ("UPDATE postings SET ordinal = ordinal + 1000 WHERE kind = 'match'", "other postings"),
+        (
+            "INSERT INTO postings (shard, sequence, at, account, asset, kind, free, held, ordinal) "
+            "VALUES (0, 0, 1, 'mallory', 'USD', 'deposit', 1, 0, 0)",
+            "other postings",
+        ),
+        ("UPDATE trades SET price = price + 1", "other trades"),
+        ("UPDATE trades SET taker_account = 'mallory'", "other trades"),
+        ("DELETE FROM trades", "other trades"),
+        ("UPDATE batches SET epoch = epoch + 1 WHERE sequence = 1", "epoch that was over"),
+    ],
+)
+async def test_what_stands_beside_the_journal_is_compared_with_it(
+    own: asyncpg.Connection, statement: str, broken: str
+) -> None:
+    await journal_with_checkpoints(own, 0)
+    assert (await verify(own, 0)).is_good
+    await own.execute(statement)
+    verdict = await verify(own, 0)
+    assert broken in (verdict.broken or "")
+    assert f"batch {verdict.sequence + 1} " in (verdict.broken or "")
+
+
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize(
     ("statement", "broken"),
