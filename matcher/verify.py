@@ -2,8 +2,8 @@
 
 Every row must continue the chain of checksums, and every batch, applied to books that start empty, must give the very
 events that it gave then; its postings and trades must be those that follow from them. On the way, the books are
-compared with every checkpoint. It only reads, so it may run beside an owner, or on a copy. --quick: checksums and
-epochs only, which takes a tenth of the time.
+compared with every checkpoint, and at the end with the rows of open orders. It only reads, so it may run beside an
+owner, or on a copy. --quick: checksums and epochs only, which takes a tenth of the time.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import sys
+from typing import Final
 
 import asyncpg
 import msgspec
@@ -24,15 +25,20 @@ from matcher.shell.errors import JournalBroken
 from matcher.shell.follower import Follower
 from matcher.shell.journal import Connect, Recorded, head, recorded
 from matcher.shell.ledger import Ledger
+from matcher.shell.standing import misfits
 
 log = logging.getLogger("matcher.verify")
+
+# As many as are named.
+MISFITS_MAX: Final = 100
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was found good: `batches` rows, the last being number `sequence`, and so many checkpoints.
 
     unsealed: rows from before there were checksums, of which only the replay tells. broken: the first row that is not
-    as it was committed. damaged: checkpoints that are not, by sequence; a recovery passes over them.
+    as it was committed. damaged: checkpoints that are not, by sequence; a recovery passes over them. misfits: open
+    orders whose rows are not as the books have them, the first hundred.
     """
 
     batches: int = 0
@@ -40,12 +46,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     unsealed: int = 0
     checkpoints: int = 0
     damaged: list[int] = []
+    misfits: list[str] = []
     broken: str | None = None
 
     @property
     def is_good(self) -> bool:
         """Whether nothing at all is wrong."""
-        return self.broken is None and not self.damaged
+        return self.broken is None and not self.damaged and not self.misfits
 
 
 async def verify(connection: asyncpg.Connection, shard: int, *, quick: bool = False) -> Verdict:
@@ -69,6 +76,8 @@ async def verify(connection: asyncpg.Connection, shard: int, *, quick: bool = Fa
         for sequence in due:
             if sequence <= walk.sequence or await _is_gone(connection, shard, sequence):
                 raise JournalBroken(f"the journal of shard {shard} does not lead to its checkpoint {sequence}")
+        if walk.follower is not None:
+            walk.misfits = await misfits(connection, walk.follower)
     except JournalBroken as error:
         return walk.verdict(str(error))
     return walk.verdict(None)
@@ -85,6 +94,7 @@ class _Walk:
         self.unsealed = 0
         self.compared = 0
         self.damaged: list[int] = []
+        self.misfits: list[str] = []
 
     def step(self, batch: Recorded) -> None:
         if batch.epoch < self.epoch:
@@ -119,6 +129,7 @@ class _Walk:
             unsealed=self.unsealed,
             checkpoints=self.compared,
             damaged=sorted(self.damaged),
+            misfits=self.misfits[:MISFITS_MAX],
             broken=broken,
         )
 

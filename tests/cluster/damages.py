@@ -101,12 +101,12 @@ async def _another_epoch(connection: asyncpg.Connection, chance: Random) -> str:
 
 
 # One row, drawn by a number: the database is not to draw it, or a seed would not give the same twice.
-_ANY: Final = "(SELECT ctid FROM {0} ORDER BY md5(ctid::text || $1::text) LIMIT 1)"
+_ANY: Final = "(SELECT ctid FROM {0} WHERE {1} ORDER BY md5(ctid::text || $1::text) LIMIT 1)"
 
 
-def _any_row(table: str, what: str) -> Damage:
+def _any_row(table: str, what: str, *, where: str = "true") -> Damage:
     async def damage(connection: asyncpg.Connection, chance: Random) -> str:
-        any_row = _ANY.format(table)
+        any_row = _ANY.format(table, where)
         row = await connection.fetchrow(
             f"{what} WHERE ctid = {any_row} RETURNING *",
             str(chance.random()),
@@ -121,7 +121,7 @@ async def _posting_twice(connection: asyncpg.Connection, chance: Random) -> str:
         f"""
         INSERT INTO postings (shard, sequence, at, account, asset, kind, free, held, order_id, trade_id, ordinal)
         SELECT shard, sequence, at, account, asset, kind, free, held, order_id, trade_id, ordinal + 1000000
-        FROM postings WHERE ctid = {_ANY.format("postings")} RETURNING *
+        FROM postings WHERE ctid = {_ANY.format("postings", "true")} RETURNING *
         """,  # noqa: S608
         str(chance.random()),
     )
@@ -195,4 +195,7 @@ DAMAGES: Final[dict[str, Damage]] = {
     "a posting twice": _posting_twice,
     "a trade at another price": _any_row("trades", "UPDATE trades SET price = price + 1"),
     "a trade gone": _any_row("trades", "DELETE FROM trades"),
+    "an open order holds more": _any_row("orders", "UPDATE orders SET hold = hold + 1", where="status = 'open'"),
+    "an open order over": _any_row("orders", "UPDATE orders SET status = 'done'", where="status = 'open'"),
+    "an open order gone": _any_row("orders", "DELETE FROM orders", where="status = 'open'"),
 }

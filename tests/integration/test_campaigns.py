@@ -9,7 +9,7 @@ from tests.campaigns import damage, database, failover, kill, zombie
 from tests.campaigns.report import Log
 
 
-@pytest.mark.parametrize(("campaign", "n"), [(kill, 10), (zombie, 5), (database, 3), (failover, 5), (damage, 72)])
+@pytest.mark.parametrize(("campaign", "n"), [(kill, 10), (zombie, 5), (database, 3), (failover, 5), (damage, 81)])
 def test_nothing_acknowledged_is_lost(campaign: ModuleType, n: int, tmp_path: Path) -> None:
     report = campaign.run(n=n, seed=0, log=Log(tmp_path))
     assert report.violation is None

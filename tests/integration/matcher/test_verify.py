@@ -11,10 +11,13 @@ from local.processes import clean_environment
 from matcher.shell.errors import JournalBroken
 from matcher.shell.follower import Follower
 from matcher.verify import Verdict, verify
+from tests.cluster.callers import calling, straight_to
 from tests.cluster.database import NewDatabase
+from tests.cluster.flow import trading
 from tests.cluster.process import ROOT
+from tests.integration.matcher.conftest import StartMatcher
 from tests.integration.matcher.test_checkpoints import journal_with_checkpoints
-from tests.integration.matcher.test_journal import own
+from tests.integration.matcher.test_journal import own, recovered
 
 __all__ = ["own"]
 
@@ -87,6 +90,29 @@ async def test_what_stands_beside_the_journal_is_compared_with_it(
     assert f"batch {verdict.sequence + 1} " in (verdict.broken or "")
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE orders SET hold = hold + 1 WHERE status = 'open'",
+        "UPDATE orders SET account = 'mallory' WHERE status = 'open'",
+        "UPDATE orders SET status = 'done' WHERE status = 'open'",
+        "UPDATE orders SET status = 'open' WHERE status = 'done'",
+        "DELETE FROM orders WHERE status = 'open'",
+    ],
+)
+async def test_rows_of_open_orders_are_compared_with_the_books(own: asyncpg.Connection, statement: str) -> None:
+    engine = await journal_with_checkpoints(own, 0)
+    before = await own.fetch("SELECT * FROM orders")
+    await own.execute(statement)
+    after = await own.fetch("SELECT * FROM orders")
+    touched = {str(row["id"]) for row in set(before) ^ set(after)}
+    verdict = await verify(own, 0)
+    assert not verdict.is_good
+    assert verdict.broken is None
+    assert verdict.misfits == sorted(touched)
+    assert engine.digest() == (await recovered(own)).engine.digest()
+
+
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize(
     ("statement", "broken"),
@@ -107,6 +133,18 @@ async def test_the_first_bad_row_is_told(own: asyncpg.Connection, statement: str
     assert not verdict.is_good
     assert broken in (verdict.broken or "")
     assert verdict.sequence == 1
+
+
+async def test_beside_an_owner_at_work_nothing_is_found_wrong(
+    own: asyncpg.Connection, start_matcher: StartMatcher
+) -> None:
+    matcher = start_matcher().wait_until_ready()
+    with calling(lambda: straight_to(matcher.address), trading(1)) as callers:
+        callers.wait_for(100)
+        verdicts = [await verify(own, 0) for _ in range(5)]
+    assert all(verdict.is_good for verdict in verdicts)
+    # It did work meanwhile.
+    assert 0 < verdicts[0].sequence < verdicts[-1].sequence
 
 
 async def test_the_replay_finds_what_was_sealed_wrongly(own: asyncpg.Connection) -> None:
