@@ -14,7 +14,7 @@ ASK_AGAIN_S = 0.5
 
 
 class RulesUnknown(Exception):
-    """An event of a product whose rules are nowhere to be found, yet or at all."""
+    """Rules that are nowhere to be found, yet or at all, or that nobody can be asked for now."""
 
 
 class Rules:
@@ -26,30 +26,38 @@ class Rules:
         self._products: dict[str, Product] = {}
         self._assets: dict[str, Asset] = {}
         self._asked_at: float | None = None
+        self._answered = False
 
     def product(self, product_id: str) -> Product | None:
-        """Give the rules of a product, None when there is no such product."""
-        self._refresh(FRESH_S if product_id in self._products else ASK_AGAIN_S)
-        return self._products.get(product_id)
+        """Give the rules of a product, None when there is no such product. Raises RulesUnknown when nobody can say."""
+        return self._find(product_id, self._products)
 
     def asset(self, asset_id: str) -> Asset | None:
-        """Give an asset that some product trades."""
-        self._refresh(FRESH_S if asset_id in self._assets else ASK_AGAIN_S)
-        return self._assets.get(asset_id)
+        """Give an asset that some product trades, None when none does. Raises RulesUnknown when nobody can say."""
+        return self._find(asset_id, self._assets)
 
     def learn(self, product: Product) -> None:
         """Take a change at once, from the event that made it."""
         self._products[product.id] = product
         self._assets.update(assets_of([product]))
 
+    def _find[T](self, name: str, among: dict[str, T]) -> T | None:
+        self._refresh(FRESH_S if name in among else ASK_AGAIN_S)
+        found = among.get(name)
+        if found is None and not self._answered:
+            raise RulesUnknown(name)
+        return found
+
     def _refresh(self, after_s: float) -> None:
         now = self._clock()
         if self._asked_at is not None and now - self._asked_at < after_s:
             return
         self._asked_at = now
+        self._answered = False
         try:
             products = list(self._source())
         except VenueError:
             return
+        self._answered = True
         for product in products:
             self.learn(product)

@@ -57,7 +57,7 @@ class TapeDown(Exception):
 def cut(batch: wire.Batch, rules: Rules) -> list[TapeRecord]:
     """Cut a batch's events into records: by product, in order, at most EVENTS_MAX each.
 
-    The same batch always gives the same parts. Raises RulesUnknown for a product without rules.
+    The same batch always gives the same parts. Raises RulesUnknown for a product without rules, or when nobody can say.
     """
     groups: dict[str, list[AnyEvent]] = {}
     products: dict[str, Product] = {}
@@ -154,7 +154,7 @@ def _product_of(event: AnyEvent, rules: Rules) -> Product | None:
             return event.product
         case Deposited() | DepositRefused() | CancelRefused() | SwitchChanged():
             return None
-        case OrderRefused() | AmendRefused() | ListingRefused() | StatusRefused():
+        case OrderRefused(reason="unknown_product") | AmendRefused() | ListingRefused() | StatusRefused():
             # It may have been refused for the very reason that there is no such product.
             return rules.product(event.product_id)
         case _:

@@ -68,8 +68,21 @@ def test_an_event_of_a_product_without_rules_is_not_passed_over() -> None:
         cut(batch(example.received()), rules())
 
 
+@pytest.mark.parametrize("event", [example.refused(reason="unknown_product"), example.deposited()])
+def test_no_record_lacks_its_product_or_asset_because_nobody_could_say(event: AnyEvent) -> None:
+    source = Source(example.BTC_USD)
+    source.down = True
+    with pytest.raises(RulesUnknown):
+        cut(batch(event), Rules(source))
+
+
+def test_an_order_refused_for_another_reason_is_of_a_product_that_there_is() -> None:
+    with pytest.raises(RulesUnknown):
+        cut(batch(example.refused(reason="price_not_positive")), rules())
+
+
 def test_a_refusal_may_be_of_an_unknown_product() -> None:
-    refused, listing = example.refused(product_id="XXX-USD"), example.listing_refused()
+    refused, listing = example.refused(product_id="XXX-USD", reason="unknown_product"), example.listing_refused()
     (record,) = cut(batch(refused, listing), rules())
     assert record.product is None
     assert record.events == [refused, listing]
