@@ -7,16 +7,13 @@ from typing import Any
 
 import pytest
 
-from matcher.shell.journal import Entry, PostgresJournal
+from matcher.shell.journal import PostgresJournal
 from matcher.shell.lease import Lease
+from tests.cluster.entries import entry
 from tests.simulation.database import Database
 from tests.simulation.loop import Loop
 from tests.simulation.process import Process
 from tests.simulation.trouble import Trouble
-
-_ENTRY = Entry(
-    sequence=1, at=1, commands=b"[]", events=b"[]", checksum=b"", orders=[], trades=[], postings=[], products=[]
-)
 
 
 @pytest.mark.parametrize("crashes", [False, True])
@@ -39,7 +36,7 @@ async def _die_while_it_commits(database: Database, *, crashes: bool) -> None:
         lease = await Lease.take(connection, shard=0, owner="owner", address="http://owner", length_s=3.0)
         assert lease is not None
         journal = await PostgresJournal.open(connection, shard=0, epoch=lease.epoch, lease_s=3.0, timeout_s=6.0)
-        commit = asyncio.create_task(journal.append(_ENTRY))
+        commit = asyncio.create_task(journal.append(entry(1)))
         await asyncio.sleep(0.5)
         process.kill()
     assert database.trouble.fired["commit_slow"]

@@ -13,6 +13,7 @@ from matcher.shell.journal import Entry, connection
 from matcher.shell.migrations import migrate, scripts
 from matcher.shell.relay import CHUNK_MAX, KEPT_MAX, Relay
 from tests.cluster.database import NewDatabase
+from tests.cluster.entries import entry
 from tests.cluster.flow import BTC_USD, flow
 from tests.integration.matcher.conftest import Environment, NewQueue, StartMatcher
 from venue import wire
@@ -65,19 +66,9 @@ async def add(database: NewDatabase, first: int, last: int) -> None:
         )
 
 
-def entry(sequence: int) -> Entry:
+def deposit(sequence: int) -> Entry:
     """One batch, as the sequencer tells of it."""
-    return Entry(
-        sequence=sequence,
-        at=0,
-        commands=b"[]",
-        events=b"[]",
-        checksum=b"",
-        orders=[],
-        trades=[],
-        postings=[Posting("alice", "USD", "deposit", sequence, 0)],
-        products=[],
-    )
+    return entry(sequence, postings=[Posting("alice", "USD", "deposit", sequence, 0)])
 
 
 async def test_every_batch_goes_out_once_and_in_order(own: asyncpg.Connection, database: NewDatabase) -> None:
@@ -93,7 +84,7 @@ async def test_every_batch_goes_out_once_and_in_order(own: asyncpg.Connection, d
 
 
 async def test_a_batch_that_was_heard_of_goes_as_it_was_told_without_a_reading(own: asyncpg.Connection) -> None:
-    queue, told = Queue(), entry(1)
+    queue, told = Queue(), deposit(1)
     event = CancelRefused(at=1, account_sequence=1, order_id=str(uuid4()), account="alice", reason="unknown")
     relay = Relay(own, queue.put, shard=0)
     relay.committed(told, [event])  # the journal of this test has no such row
@@ -110,7 +101,7 @@ async def test_what_nobody_told_of_goes_before_what_was_heard_of(
     await add(database, 1, 3)
     relay = Relay(own, queue.put, shard=0)
     for sequence in (4, 5):
-        relay.committed(entry(sequence), [])
+        relay.committed(deposit(sequence), [])
     running = asyncio.create_task(relay.run())
     await until(lambda: len(queue.taken) == 5)
     running.cancel()
@@ -126,7 +117,7 @@ async def test_what_does_not_fit_in_memory_while_the_queue_is_away_is_read(
     running = asyncio.create_task(relay.run())
     await add(database, 1, last)
     for sequence in range(1, last + 1):
-        relay.committed(entry(sequence), [])
+        relay.committed(deposit(sequence), [])
     await until(lambda: queue.refused >= 1)
     queue.away.clear()
     await until(lambda: database.rows("SELECT published FROM relays") == [(last,)])

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from matcher.core.engine import Engine
-from matcher.shell.journal import Entry
 from matcher.shell.log import JsonLines
 from matcher.shell.metrics import COMMITS_MAX, VALUES_MAX, Metrics, spread
+from tests.cluster.entries import entry
 from tests.unit.shell.test_sequencer import PRODUCT, Clock, HeldJournal, order
 from venue import wire
 from venue.commands import AnyCommand, ListProduct
@@ -30,20 +30,6 @@ def metrics(clock: Clock, caplog: pytest.LogCaptureFixture) -> Metrics:
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     """What was logged, as CloudWatch reads it."""
     return [json.loads(JsonLines().format(record)) for record in caplog.records]
-
-
-def entry(sequence: int) -> Entry:
-    return Entry(
-        sequence=sequence,
-        at=0,
-        commands=b"[]",
-        events=b"[]",
-        checksum=b"",
-        orders=[],
-        trades=[],
-        postings=[],
-        products=[],
-    )
 
 
 def batch(sequence: int, *, at: int) -> wire.Batch:
